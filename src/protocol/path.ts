@@ -13,10 +13,8 @@
 import { TandemError } from "../errors.ts";
 import { MAX_NAME_BYTES } from "../limits.ts";
 
-declare const checked: unique symbol;
-
 /** A path below the shared folder that has been checked; `""` is that folder itself. */
-export type RemotePath = string & { readonly [checked]: true };
+export type RemotePath = string & { readonly checkedPath: true };
 
 /** The shared folder itself. */
 export const ROOT = "" as RemotePath;
@@ -142,7 +140,9 @@ function nameFault(name: string, rules: PathRules): NameFault | undefined {
     return fault("bad-request", `a name is over ${MAX_NAME_BYTES} bytes`);
   }
   // Without regard to case, because some disks have none.
-  if (name.slice(0, TEMPORARY_PREFIX.length).toLowerCase() === TEMPORARY_PREFIX) {
+  if (
+    name.slice(0, TEMPORARY_PREFIX.length).toLowerCase() === TEMPORARY_PREFIX
+  ) {
     return fault("denied", `names in ${TEMPORARY_PREFIX}* are tandem's own`);
   }
   if (rules.create && BIDI_CONTROLS.test(name)) {

@@ -1,0 +1,76 @@
+/**
+ * A file that is being fetched, as a web stream.
+ *
+ * The stream reads as fast as it is read, and no further ahead than one chunk.
+ *
+ * @module
+ */
+
+import type { IncomingFile } from "./exchange.ts";
+
+/** Who wants to know when a download is over. */
+export interface DownloadHooks {
+  /** Called once when it is over, one way or the other. */
+  end(): void;
+  /** Called before that if all of it was read. */
+  done(): void;
+}
+
+/** The size of the stream's chunks at the most, in bytes. */
+const CHUNK_BYTES = 256 * 1024;
+
+/** A file that is being fetched. Disposing of it before its end gives it up. */
+export class Download implements AsyncDisposable {
+  /** The file's name, as it was asked for. */
+  readonly name: string;
+  /** The file's size in bytes, as the server announced it. */
+  readonly size: number;
+  /**
+   * The file's bytes. Ends after exactly {@linkcode Download.size} bytes, or
+   * fails with a `TandemError`; cancelling it gives the download up.
+   */
+  readonly readable: ReadableStream<Uint8Array>;
+  readonly #incoming: IncomingFile;
+  readonly #hooks: DownloadHooks;
+  #over = false;
+
+  /** Takes over a file that begins to arrive. */
+  constructor(name: string, incoming: IncomingFile, hooks: DownloadHooks) {
+    this.name = name;
+    this.size = incoming.sizeBytes;
+    this.#incoming = incoming;
+    this.#hooks = hooks;
+    this.readable = new ReadableStream<Uint8Array>({
+      pull: (controller) => this.#pull(controller),
+      cancel: () => this.#end(),
+    }, { highWaterMark: 0 });
+  }
+
+  async #pull(
+    controller: ReadableStreamDefaultController<Uint8Array>,
+  ): Promise<void> {
+    const buffer = new Uint8Array(Math.min(CHUNK_BYTES, this.size + 1));
+    try {
+      const count = await this.#incoming.read(buffer);
+      if (count !== null) return controller.enqueue(buffer.subarray(0, count));
+      this.#hooks.done();
+    } catch (error) {
+      await this.#end();
+      throw error;
+    }
+    await this.#end();
+    controller.close();
+  }
+
+  async #end(): Promise<void> {
+    if (this.#over) return;
+    this.#over = true;
+    await this.#incoming[Symbol.asyncDispose]();
+    this.#hooks.end();
+  }
+
+  /** Gives the download up, if it has not ended yet. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#end();
+  }
+}

@@ -1,0 +1,334 @@
+/**
+ * The client's half of the plain exchange, against any server that speaks it.
+ *
+ * Every command is answered with a port, and the data connection to it must be
+ * made, or some servers wait in accept for ever: so once a command is sent,
+ * opening its data connection goes on even if the caller has given up, and the
+ * next command waits for that. All that goes wrong on the data connection ends
+ * the operation; what goes wrong on the control connection ends the session.
+ *
+ * @module
+ */
+
+import { asTandemError, ProtocolError, TandemError } from "../errors.ts";
+import { type ClientLimits, MAX_MESSAGE_BYTES } from "../limits.ts";
+import {
+  assertEndOfBody,
+  type BulkOptions,
+  type ByteSink,
+  type ByteSource,
+  incomplete,
+  receiveBody,
+  sendBody,
+} from "../net/bulk.ts";
+import { abortError, type Channel } from "../net/channel.ts";
+import { dial } from "../net/data_port.ts";
+import { isRefusal } from "../net/net_error.ts";
+import { type Command, encodeCommand } from "../protocol/command.ts";
+import { END } from "../protocol/decoder.ts";
+import { MAX_UNSIGNED_VALUE } from "../protocol/header.ts";
+import { decodeListing, type ListedName } from "../protocol/listing.ts";
+import type { RemotePath } from "../protocol/path.ts";
+import type { Exchange, IncomingFile, OperationOptions } from "./exchange.ts";
+
+/** How the plain exchange is spoken. */
+export interface PlainOptions {
+  /** What is waited for how long. */
+  readonly limits: ClientLimits;
+  /** Whether a `get` of size zero means that there is no such file, as some servers have it. */
+  readonly zeroIsMissing: boolean;
+}
+
+/** How long the control connection is watched to tell a refusal from a server that is gone, in milliseconds. */
+const GONE_MS = 100;
+
+/** The plain exchange over one control connection. */
+export class PlainExchange implements Exchange {
+  /** Which exchange this is. */
+  readonly mode = "plain";
+  readonly #control: Channel;
+  readonly #options: PlainOptions;
+  #answered = false;
+  /** What an operation that was given up has left to do. */
+  #unsettled: Promise<void> = Promise.resolve();
+
+  /** Takes over an open control connection. */
+  constructor(control: Channel, options: PlainOptions) {
+    this.#control = control;
+    this.#options = options;
+  }
+
+  /** The names in a folder. */
+  async list(
+    path: RemotePath,
+    options: OperationOptions,
+  ): Promise<ListedName[]> {
+    const { limits } = this.#options;
+    using data = await this.#open({ verb: "ls", path }, options.signal);
+    using _abort = data.failOn(options.signal);
+    const shown = path === "" ? "the shared folder" : `"${path}"`;
+    const sizeBytes = await this.#receiveSize(data, shown);
+    if (sizeBytes > MAX_MESSAGE_BYTES) {
+      throw new TandemError(
+        "too-large",
+        `a listing of ${sizeBytes} bytes was announced, at most ${MAX_MESSAGE_BYTES} are taken`,
+      );
+    }
+    const body = new Uint8Array(sizeBytes);
+    let filled = 0;
+    const write = (bytes: Uint8Array) => {
+      body.set(bytes, filled);
+      filled += bytes.length;
+    };
+    await receiveBody(data, { write }, sizeBytes, limits);
+    await assertEndOfBody(data);
+    return decodeListing(body);
+  }
+
+  /** Asks for a file. */
+  async get(
+    path: RemotePath,
+    options: OperationOptions,
+  ): Promise<IncomingFile> {
+    const { limits, zeroIsMissing } = this.#options;
+    using stack = new DisposableStack();
+    const data = stack.use(
+      await this.#open({ verb: "get", path }, options.signal),
+    );
+    stack.use(data.failOn(options.signal));
+    const sizeBytes = await this.#receiveSize(data, `"${path}"`);
+    if (sizeBytes === 0 && zeroIsMissing) {
+      throw new TandemError(
+        "not-found",
+        `the server answered "${path}" with size zero, which counts as missing`,
+      );
+    }
+    return new IncomingPlainFile(data, sizeBytes, stack.move(), {
+      ...limits,
+      onProgress: options.onProgress,
+    });
+  }
+
+  /** Sends a file. */
+  async put(
+    path: RemotePath,
+    source: ByteSource,
+    sizeBytes: number,
+    options: OperationOptions,
+  ): Promise<void> {
+    if (sizeBytes > MAX_UNSIGNED_VALUE) throw tooLarge(path, sizeBytes);
+    const { limits } = this.#options;
+    try {
+      using data = await this.#open({ verb: "put", path }, options.signal);
+      using _abort = data.failOn(options.signal);
+      const { onProgress } = options;
+      await sendBody(data, source, sizeBytes, { ...limits, onProgress });
+      await data.closeWrite();
+      using _deadline = data.deadline(
+        limits.putCloseTimeoutMs,
+        "the end of a put, of which every byte was sent,",
+      );
+      const rest = new Uint8Array(512);
+      while (await data.read(rest) !== null);
+    } catch (error) {
+      if (isRefusal(error) && !await this.#isGone()) throw refused(path, error);
+      throw error;
+    }
+  }
+
+  /** Ends the session in order. */
+  async quit(): Promise<void> {
+    const { quitTimeoutMs } = this.#options.limits;
+    using control = this.#control;
+    using _deadline = control.deadline(quitTimeoutMs, "the end of the session");
+    try {
+      await this.#unsettled;
+      await control.write(encodeCommand({ verb: "quit" }));
+      const port = await this.#receivePort(quitTimeoutMs);
+      using _data = await dial(control.remoteAddr.hostname, port, {
+        timeoutMs: quitTimeoutMs,
+        retryMs: quitTimeoutMs,
+        what: "the data port",
+      });
+    } catch {
+      // Whichever way the server ends a session, it has ended.
+    }
+  }
+
+  /** Ends the session now. */
+  close(): void {
+    this.#control.close();
+  }
+
+  /**
+   * Sends a command and opens the data connection for it.
+   *
+   * @throws {TandemError} `aborted` at once when `signal` is; what is begun is
+   * then finished behind the caller's back, because the server waits for it.
+   */
+  async #open(
+    command: Command,
+    signal: AbortSignal | undefined,
+  ): Promise<Channel> {
+    const message = encodeCommand(command);
+    await this.#unsettled;
+    if (signal?.aborted) throw abortError(signal);
+    const opening = this.#openNow(message);
+    if (signal === undefined) return await opening;
+    const aborted = Promise.withResolvers<never>();
+    const onAbort = () => {
+      this.#unsettled = opening.then((data) => data.close(), () => {
+        // The next command finds the control connection as this has left it.
+      });
+      aborted.reject(abortError(signal));
+    };
+    signal.addEventListener("abort", onAbort);
+    try {
+      return await Promise.race([opening, aborted.promise]);
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  async #openNow(message: Uint8Array): Promise<Channel> {
+    const { timeoutMs, dataPortRetryMs } = this.#options.limits;
+    await this.#control.write(message);
+    const port = await this.#receivePort(timeoutMs);
+    return await dial(this.#control.remoteAddr.hostname, port, {
+      timeoutMs,
+      retryMs: dataPortRetryMs,
+      what: "the data port",
+    });
+  }
+
+  async #receivePort(timeoutMs: number): Promise<number> {
+    using _deadline = this.#control.deadline(timeoutMs, "a data port");
+    try {
+      const header = await this.#control.header();
+      if (header === END) throw this.#ended();
+      const { value } = header;
+      if (value < 1 || value > 65_535) {
+        throw new ProtocolError(`${value} is no port`);
+      }
+      this.#answered = true;
+      return value;
+    } catch (error) {
+      const failure = asTandemError(error);
+      // Nothing that comes after a bad answer can be told apart.
+      this.#control.fail(failure);
+      throw failure;
+    }
+  }
+
+  /**
+   * The header of an answer. A server has no other way to say no than to close
+   * before it.
+   */
+  async #receiveSize(data: Channel, shown: string): Promise<number> {
+    using _deadline = data.deadline(
+      this.#options.limits.timeoutMs,
+      "the size of a file",
+    );
+    let cause: unknown;
+    try {
+      const header = await data.header();
+      if (header !== END) return header.value;
+    } catch (error) {
+      if (data.failure !== undefined || !isRefusal(error)) throw error;
+      cause = error;
+    }
+    throw new TandemError("not-found", `the server did not send ${shown}`, {
+      cause,
+      hint: "it is not there, or may not be read; this server cannot say which",
+    });
+  }
+
+  #ended(): TandemError {
+    const { peer } = this.#control;
+    return this.#answered
+      ? new TandemError("disconnected", `${peer} closed the session`)
+      : new TandemError("connect", `${peer} closed the session unanswered`, {
+        hint:
+          "the server may be full, or another program may listen on that port",
+      });
+  }
+
+  /** Whether the control connection has ended: looked at for a moment, since the news may be on its way. */
+  async #isGone(): Promise<boolean> {
+    const control = this.#control;
+    const looked = Promise.withResolvers<void>();
+    const timer = setTimeout(looked.resolve, GONE_MS);
+    try {
+      await Promise.race([control.fill(), looked.promise]);
+      return control.ended;
+    } catch {
+      return true;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+class IncomingPlainFile implements IncomingFile {
+  readonly sizeBytes: number;
+  readonly #data: Channel;
+  readonly #resources: DisposableStack;
+  readonly #options: BulkOptions;
+  #readBytes = 0;
+
+  constructor(
+    data: Channel,
+    sizeBytes: number,
+    resources: DisposableStack,
+    options: BulkOptions,
+  ) {
+    this.#data = data;
+    this.sizeBytes = sizeBytes;
+    this.#resources = resources;
+    this.#options = options;
+  }
+
+  async receive(sink: ByteSink): Promise<void> {
+    await receiveBody(this.#data, sink, this.sizeBytes, this.#options);
+    await assertEndOfBody(this.#data);
+  }
+
+  async read(buffer: Uint8Array): Promise<number | null> {
+    const left = this.sizeBytes - this.#readBytes;
+    if (left === 0) {
+      await assertEndOfBody(this.#data);
+      return null;
+    }
+    using _deadline = this.#data.deadline(
+      this.#options.stallTimeoutMs,
+      "more of a file",
+    );
+    const part = buffer.subarray(0, Math.min(buffer.length, left));
+    const count = await this.#data.read(part);
+    if (count === null) throw incomplete(this.#readBytes, this.sizeBytes);
+    this.#readBytes += count;
+    this.#options.onProgress?.(this.#readBytes);
+    return count;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#resources.dispose();
+    return Promise.resolve();
+  }
+}
+
+function tooLarge(path: RemotePath, sizeBytes: number): TandemError {
+  return new TandemError(
+    "unsupported",
+    `"${path}" has ${sizeBytes} bytes; the plain exchange reaches ${MAX_UNSIGNED_VALUE}`,
+    { hint: "split the file, or use tandem on both sides" },
+  );
+}
+
+function refused(path: RemotePath, cause: unknown): TandemError {
+  return new TandemError("denied", `the server did not take "${path}"`, {
+    cause,
+    hint:
+      "it may be read-only, have a file of that name, or have no room; this server cannot say which",
+  });
+}

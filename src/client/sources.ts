@@ -1,0 +1,132 @@
+/**
+ * What a caller gives to `put`, as a source of bytes with a known size.
+ *
+ * The plain exchange says the size first, so a stream of unknown length is held
+ * until its end is seen. A stream of a promised size is read one chunk ahead:
+ * its last bytes are given out only when it has ended just there, since a server
+ * would take a body of the right length for the whole file.
+ *
+ * @module
+ */
+
+import { TandemError } from "../errors.ts";
+import { MAX_BUFFERED_PUT_BYTES } from "../limits.ts";
+import type { ByteSource } from "../net/bulk.ts";
+
+/** A source of bytes and how many those are. */
+export interface SizedSource extends ByteSource {
+  /** The number of bytes, or undefined where only the end will tell. */
+  readonly sizeBytes: number;
+}
+
+/** What can be sent: bytes, text (as UTF-8), or a stream of bytes. */
+export type PutBody = Uint8Array | string | ReadableStream<Uint8Array>;
+
+/**
+ * Makes a source of `body`.
+ *
+ * @param sizeBytes the size of a stream, where the caller knows it.
+ * @throws {TandemError} `unsupported` if a stream of unknown size is over 16 MiB.
+ */
+export async function sourceOf(
+  body: PutBody,
+  sizeBytes: number | undefined,
+): Promise<SizedSource & AsyncDisposable> {
+  if (typeof body === "string") body = new TextEncoder().encode(body);
+  if (body instanceof Uint8Array) return sourceOfChunks([body]);
+  return sizeBytes === undefined
+    ? sourceOfChunks(await holdAll(body))
+    : new StreamSource(body, sizeBytes);
+}
+
+function sourceOfChunks(
+  chunks: Uint8Array[],
+): SizedSource & AsyncDisposable {
+  return {
+    sizeBytes: chunks.reduce((sum, { length }) => sum + length, 0),
+    read: (buffer) => takeFrom(chunks, buffer) || null,
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}
+
+/** Moves what fits from the front of `chunks` into `buffer`; returns how much that was. */
+function takeFrom(chunks: Uint8Array[], buffer: Uint8Array): number {
+  let filled = 0;
+  while (filled < buffer.length) {
+    const chunk = chunks[0];
+    if (chunk === undefined) break;
+    const count = Math.min(chunk.length, buffer.length - filled);
+    buffer.set(chunk.subarray(0, count), filled);
+    filled += count;
+    if (count === chunk.length) chunks.shift();
+    else chunks[0] = chunk.subarray(count);
+  }
+  return filled;
+}
+
+async function holdAll(
+  stream: ReadableStream<Uint8Array>,
+): Promise<Uint8Array[]> {
+  const chunks: Uint8Array[] = [];
+  let heldBytes = 0;
+  for await (const chunk of stream) {
+    heldBytes += chunk.length;
+    if (heldBytes > MAX_BUFFERED_PUT_BYTES) {
+      throw new TandemError(
+        "unsupported",
+        `the plain exchange needs the size first, and this stream has over ${MAX_BUFFERED_PUT_BYTES} bytes`,
+        { hint: "give its size, or save it to a file and send that" },
+      );
+    }
+    chunks.push(chunk);
+  }
+  return chunks;
+}
+
+/** A stream that must have exactly the promised size. */
+class StreamSource implements SizedSource, AsyncDisposable {
+  readonly sizeBytes: number;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #chunks: Uint8Array[] = [];
+  #cameBytes = 0;
+  #ended = false;
+
+  constructor(stream: ReadableStream<Uint8Array>, sizeBytes: number) {
+    this.#reader = stream.getReader();
+    this.sizeBytes = sizeBytes;
+  }
+
+  async read(buffer: Uint8Array): Promise<number | null> {
+    // One chunk more than needed, and at the end of the promise the end of the stream.
+    while (
+      !this.#ended &&
+      (this.#chunks.length < 2 || this.#cameBytes === this.sizeBytes)
+    ) await this.#pull();
+    if (this.#ended && this.#cameBytes !== this.sizeBytes) throw this.#wrong();
+    return takeFrom(this.#chunks, buffer) || null;
+  }
+
+  async #pull(): Promise<void> {
+    const { done, value } = await this.#reader.read();
+    if (done) {
+      this.#ended = true;
+    } else if (value.length > 0) {
+      this.#chunks.push(value);
+      this.#cameBytes += value.length;
+      if (this.#cameBytes > this.sizeBytes) throw this.#wrong();
+    }
+  }
+
+  #wrong(): TandemError {
+    return new TandemError(
+      "changed",
+      `the stream has ${
+        this.#ended ? "only " : "at least "
+      }${this.#cameBytes} bytes, but ${this.sizeBytes} were promised`,
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#ended) await this.#reader.cancel();
+  }
+}

@@ -1,0 +1,253 @@
+/**
+ * One connection as headers, messages and bytes.
+ *
+ * A channel reads through the pure decoder and writes whole pieces. It has one
+ * way to die early: `fail(error)` closes the socket, which is what unblocks a
+ * pending read or write in Deno, and from then on everything rejects with that
+ * error. Deadlines, stall guards and abort signals are all just somebody who
+ * calls it. What is sent and received, and why, is for others to know.
+ *
+ * @module
+ */
+
+import { TandemError } from "../errors.ts";
+import {
+  Decoder,
+  type End,
+  type Message,
+  NEED_MORE,
+  type NeedMore,
+} from "../protocol/decoder.ts";
+import type { Header, HeaderGrammar } from "../protocol/header.ts";
+import { brokenConnection } from "./net_error.ts";
+
+/** What one read of headers and small messages may bring, in bytes; bodies are read into buffers of their own. */
+const SCRATCH_BYTES = 4_096;
+
+/** A connection that speaks in headers and messages. Disposing of it closes it. */
+export class Channel implements Disposable {
+  /** Who is at the other end: `address:port`, for messages. */
+  readonly peer: string;
+  readonly #conn: Deno.TcpConn;
+  readonly #decoder = new Decoder();
+  #scratch: Uint8Array | undefined;
+  #filling: Promise<void> | undefined;
+  #failure: TandemError | undefined;
+  #closed = false;
+  #onClose: (() => void)[] = [];
+
+  /** Takes over an open connection. */
+  constructor(conn: Deno.TcpConn) {
+    // Two small writes with no answer between them would else wait 40 ms.
+    conn.setNoDelay(true);
+    this.#conn = conn;
+    const { hostname, port } = conn.remoteAddr;
+    this.peer = formatAddress(hostname, port);
+  }
+
+  /** The address of this end. */
+  get localAddr(): Deno.NetAddr {
+    return this.#conn.localAddr;
+  }
+
+  /** The address of the other end. */
+  get remoteAddr(): Deno.NetAddr {
+    return this.#conn.remoteAddr;
+  }
+
+  /** Why the channel died early, if it did. */
+  get failure(): TandemError | undefined {
+    return this.#failure;
+  }
+
+  /** How many bytes have come that nobody has asked for yet. */
+  get bufferedBytes(): number {
+    return this.#decoder.bufferedBytes;
+  }
+
+  /** Whether the other end has closed its half. */
+  get ended(): boolean {
+    return this.#decoder.ended;
+  }
+
+  /** Whether a part of a message has come and the rest has not. */
+  get insideMessage(): boolean {
+    return this.#decoder.insideMessage;
+  }
+
+  /**
+   * The next header, or `END` where the peer has closed before it.
+   *
+   * @throws {ProtocolError} if it is none.
+   * @throws {TandemError} `disconnected` if the connection ended inside it or broke.
+   */
+  header(grammar: HeaderGrammar = "plain"): Promise<Header | End> {
+    return this.#pull(() => this.#decoder.header(grammar));
+  }
+
+  /**
+   * The next header and the message that it announces, or `END`.
+   *
+   * @throws {ProtocolError} if the header is none or announces over `maxBytes`.
+   * @throws {TandemError} `disconnected` if the connection ended inside it or broke.
+   */
+  message(grammar: HeaderGrammar, maxBytes: number): Promise<Message | End> {
+    return this.#pull(() => this.#decoder.message(grammar, maxBytes));
+  }
+
+  /** As {@linkcode Channel.message}, from what has come already. */
+  bufferedMessage(
+    grammar: HeaderGrammar,
+    maxBytes: number,
+  ): Message | NeedMore | End {
+    return this.#decoder.message(grammar, maxBytes);
+  }
+
+  /**
+   * Reads body bytes into the beginning of `buffer`; returns how many, or
+   * `null` where the peer has closed.
+   *
+   * @throws {TandemError} `disconnected` if the connection broke.
+   */
+  async read(buffer: Uint8Array): Promise<number | null> {
+    await this.#filling;
+    if (this.#decoder.bufferedBytes > 0) return this.#decoder.take(buffer);
+    if (this.#decoder.ended) return null;
+    return await this.#readSocket(buffer);
+  }
+
+  /**
+   * Reads once from the socket into the decoder. Calls while one is under way
+   * share it.
+   *
+   * @throws {TandemError} `disconnected` if the connection broke.
+   */
+  fill(): Promise<void> {
+    this.#filling ??= this.#fillOnce().finally(() => {
+      this.#filling = undefined;
+    });
+    return this.#filling;
+  }
+
+  async #fillOnce(): Promise<void> {
+    this.#scratch ??= new Uint8Array(SCRATCH_BYTES);
+    const count = await this.#readSocket(this.#scratch);
+    if (count === null) this.#decoder.end();
+    else this.#decoder.push(this.#scratch.subarray(0, count));
+  }
+
+  async #pull<T>(next: () => T | NeedMore): Promise<T> {
+    for (;;) {
+      const value = next();
+      if (value !== NEED_MORE) return value;
+      await this.fill();
+    }
+  }
+
+  async #readSocket(buffer: Uint8Array): Promise<number | null> {
+    try {
+      return await this.#conn.read(buffer);
+    } catch (error) {
+      throw this.#failure ?? brokenConnection(error, this.peer);
+    }
+  }
+
+  /**
+   * Writes all of `bytes`; they must not change until this has ended.
+   *
+   * @throws {TandemError} `disconnected` if the connection broke.
+   */
+  async write(bytes: Uint8Array): Promise<void> {
+    try {
+      let rest = bytes;
+      while (rest.length > 0) {
+        rest = rest.subarray(await this.#conn.write(rest));
+      }
+    } catch (error) {
+      throw this.#failure ?? brokenConnection(error, this.peer);
+    }
+  }
+
+  /** Says that nothing more will be written; reading goes on. */
+  async closeWrite(): Promise<void> {
+    try {
+      await this.#conn.closeWrite();
+    } catch (error) {
+      throw this.#failure ?? brokenConnection(error, this.peer);
+    }
+  }
+
+  /** Ends the channel with `error`: what is pending, and what comes later, rejects with it. */
+  fail(error: TandemError): void {
+    this.#failure ??= error;
+    this.close();
+  }
+
+  /** Fails the channel with a `timeout` if the returned guard is not disposed of within `timeoutMs`. */
+  deadline(timeoutMs: number, waitedFor: string): Disposable {
+    const timer = setTimeout(() => {
+      this.fail(timedOut(waitedFor, this.peer, timeoutMs));
+    }, timeoutMs);
+    return { [Symbol.dispose]: () => clearTimeout(timer) };
+  }
+
+  /** Fails the channel when `signal` is aborted, until the returned guard is disposed of. */
+  failOn(signal: AbortSignal | undefined): Disposable {
+    const fail = () => this.fail(abortError(signal));
+    if (signal?.aborted) fail();
+    signal?.addEventListener("abort", fail);
+    return {
+      [Symbol.dispose]: () => signal?.removeEventListener("abort", fail),
+    };
+  }
+
+  /** Closes the connection; more than once does no harm. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#conn.close();
+    for (const callback of this.#onClose) callback();
+  }
+
+  /** Has `callback` called when the channel closes. */
+  onClose(callback: () => void): void {
+    if (this.#closed) callback();
+    else this.#onClose.push(callback);
+  }
+
+  /** Closes the connection. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/** The error of a wait that took too long. */
+export function timedOut(
+  waitedFor: string,
+  peer: string,
+  timeoutMs: number,
+): TandemError {
+  return new TandemError(
+    "timeout",
+    `waited ${timeoutMs / 1_000} s for ${waitedFor} from ${peer}`,
+  );
+}
+
+/** The error that `signal` was aborted with: its own reason where that is one of ours or a timeout. */
+export function abortError(signal: AbortSignal | undefined): TandemError {
+  const reason: unknown = signal?.reason;
+  if (reason instanceof TandemError) return reason;
+  if (reason instanceof DOMException && reason.name === "TimeoutError") {
+    return new TandemError("timeout", "it took longer than was allowed", {
+      cause: reason,
+    });
+  }
+  return new TandemError("aborted", "it was interrupted", { cause: reason });
+}
+
+/** An address and port as people and URLs write them. */
+export function formatAddress(hostname: string, port: number): string {
+  return hostname.includes(":")
+    ? `[${hostname}]:${port}`
+    : `${hostname}:${port}`;
+}

@@ -1,0 +1,254 @@
+/**
+ * The data connection of the plain exchange, from both ends: a fresh port that
+ * the server listens on for one command, and the client's way to it.
+ *
+ * Only the address of the control connection may come in. A stranger is closed
+ * and does not end the wait, else anybody could cancel transfers; and when the
+ * right peer is in, whoever else stands at the door is reported, because in the
+ * plain exchange it might have been let in as well.
+ *
+ * @module
+ */
+
+import { TandemError } from "../errors.ts";
+import { MAX_DATA_PORT_TRIES } from "../limits.ts";
+import { abortError, Channel, formatAddress, timedOut } from "./channel.ts";
+
+/** A range of ports, both ends included. */
+export interface PortRange {
+  /** The lowest port. */
+  readonly from: number;
+  /** The highest port. */
+  readonly to: number;
+}
+
+/** How a data port waits for its peer. */
+export interface AcceptOptions {
+  /** How long it waits, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Ends the wait when the control connection has ended. */
+  readonly signal: AbortSignal;
+  /** Called with the address of whoever connected and was not let in. */
+  readonly onStranger: (address: string) => void;
+}
+
+/** A port that is open for one connection. Disposing of it closes it, unaccepted connections and all. */
+export class DataPort implements Disposable {
+  readonly #listener: Deno.TcpListener;
+  #closed = false;
+
+  constructor(listener: Deno.TcpListener) {
+    this.#listener = listener;
+  }
+
+  /** The port's number. */
+  get port(): number {
+    return this.#listener.addr.port;
+  }
+
+  /**
+   * Waits for a connection from `hostname`, and closes the port when it is there.
+   *
+   * @throws {TandemError} `timeout` if it does not come; `disconnected` or
+   * whatever else `options.signal` was aborted with.
+   */
+  async accept(hostname: string, options: AcceptOptions): Promise<Channel> {
+    let failure: TandemError | undefined;
+    const giveUp = (error: TandemError) => {
+      failure ??= error;
+      this.close();
+    };
+    const { timeoutMs, signal, onStranger } = options;
+    const onAbort = () => giveUp(abortError(signal));
+    if (signal.aborted) onAbort();
+    signal.addEventListener("abort", onAbort);
+    const timer = setTimeout(
+      () => giveUp(timedOut("the data connection", hostname, timeoutMs)),
+      timeoutMs,
+    );
+    try {
+      for (;;) {
+        const conn = await this.#listener.accept();
+        if (conn.remoteAddr.hostname === hostname) {
+          this.#reportOthers(onStranger);
+          return new Channel(conn);
+        }
+        onStranger(addressOf(conn));
+        conn.close();
+      }
+    } catch (error) {
+      throw failure ?? new TandemError(
+        "busy",
+        "no data connection could be accepted",
+        { cause: error },
+      );
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", onAbort);
+      this.close();
+    }
+  }
+
+  /** Looks once who else has connected, and closes the port. */
+  #reportOthers(onStranger: (address: string) => void): void {
+    const other = this.#listener.accept();
+    this.close();
+    other.then((conn) => {
+      onStranger(addressOf(conn));
+      conn.close();
+    }, () => {
+      // Nobody has: closing the port ended the look.
+    });
+  }
+
+  /** Closes the port; more than once does no harm. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#listener.close();
+  }
+
+  /** Closes the port. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/**
+ * Opens a fresh data port at the local address of a control connection: a free
+ * one of the system's choice, or one of `range`.
+ *
+ * @throws {TandemError} `busy` if there is none.
+ */
+export function openDataPort(hostname: string, range?: PortRange): DataPort {
+  if (range === undefined) {
+    try {
+      return new DataPort(Deno.listen({ hostname, port: 0 }));
+    } catch (error) {
+      throw noPort("the system has no free data port", error);
+    }
+  }
+  const count = range.to - range.from + 1;
+  const first = Math.floor(Math.random() * count);
+  let lastError: unknown;
+  for (let i = 0; i < Math.min(count, MAX_DATA_PORT_TRIES); i++) {
+    const port = range.from + (first + i) % count;
+    try {
+      return new DataPort(Deno.listen({ hostname, port }));
+    } catch (error) {
+      lastError = error;
+    }
+  }
+  throw noPort(
+    `no data port from ${range.from} to ${range.to} is free`,
+    lastError,
+  );
+}
+
+function noPort(message: string, cause: unknown): TandemError {
+  return new TandemError("busy", message, { cause });
+}
+
+function addressOf(conn: Deno.TcpConn): string {
+  return formatAddress(conn.remoteAddr.hostname, conn.remoteAddr.port);
+}
+
+/** How a connection is opened. */
+export interface DialOptions {
+  /** How long one attempt may take, in milliseconds. */
+  readonly timeoutMs: number;
+  /** How long a refused attempt is repeated, in milliseconds. */
+  readonly retryMs: number;
+  /** What it is, for messages: `the data port`. */
+  readonly what: string;
+  /** Ends the attempt. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The first pause before a refused port is tried again, in milliseconds; it doubles up to {@linkcode MAX_PAUSE_MS}. */
+const FIRST_PAUSE_MS = 5;
+const MAX_PAUSE_MS = 100;
+
+/**
+ * Connects to a port, and tries again for a while if nobody listens yet.
+ *
+ * @throws {TandemError} `connect` if it is refused or cannot be reached or
+ * resolved; `timeout`; `aborted`.
+ */
+export async function dial(
+  hostname: string,
+  port: number,
+  options: DialOptions,
+): Promise<Channel> {
+  const { timeoutMs, retryMs, what, signal } = options;
+  const address = formatAddress(hostname, port);
+  const started = performance.now();
+  let pauseMs = FIRST_PAUSE_MS;
+  for (;;) {
+    // One controller for both reasons: cheaper than composing signals, for every command dials.
+    const attempt = new AbortController();
+    const onAbort = () => attempt.abort(abortError(signal));
+    if (signal?.aborted) onAbort();
+    signal?.addEventListener("abort", onAbort);
+    const timer = setTimeout(
+      () => attempt.abort(timedOut(what, address, timeoutMs)),
+      timeoutMs,
+    );
+    try {
+      return new Channel(
+        await connectUntil(attempt.signal, hostname, port),
+      );
+    } catch (error) {
+      if (attempt.signal.aborted) throw attempt.signal.reason;
+      const again = error instanceof Deno.errors.ConnectionRefused &&
+        performance.now() - started + pauseMs < retryMs;
+      if (!again) throw unreachable(error, what, hostname, port);
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", onAbort);
+    }
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    pauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS);
+  }
+}
+
+/** Connects, or rejects with the reason of `signal`: also on Deno 2.4, where `Deno.connect` takes none. */
+function connectUntil(
+  signal: AbortSignal,
+  hostname: string,
+  port: number,
+): Promise<Deno.TcpConn> {
+  const connecting = Deno.connect({ hostname, port, signal });
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    signal.addEventListener("abort", onAbort);
+    connecting.then(
+      (conn) => signal.aborted ? conn.close() : resolve(conn),
+      reject,
+    ).finally(() => signal.removeEventListener("abort", onAbort));
+    if (signal.aborted) onAbort();
+  });
+}
+
+function unreachable(
+  error: unknown,
+  what: string,
+  hostname: string,
+  port: number,
+): TandemError {
+  const text = error instanceof Error ? error.message : String(error);
+  const refused = error instanceof Deno.errors.ConnectionRefused;
+  const address = formatAddress(hostname, port);
+  return new TandemError(
+    "connect",
+    refused
+      ? `${what} ${address} refused the connection`
+      : `cannot connect to ${what} ${address}: ${text}`,
+    {
+      cause: error,
+      hint: refused
+        ? "is a server running there, and is the port the right one?"
+        : "check the name and the network",
+    },
+  );
+}
