@@ -21,13 +21,19 @@ import { takeTurn } from "./turn.ts";
 
 const openFd = promisify(fs.open);
 const closeFd = promisify(fs.close);
-const readFd = promisify(fs.read) as unknown as (
-  fd: number,
-  buffer: Uint8Array,
-  offset: number,
-  length: number,
-  position: null,
-) => Promise<{ bytesRead: number }>;
+/** Reads by a thread. By hand, because `promisify(fs.read)` resolves to another shape in Deno 2.4. */
+function readFd(fd: number, buffer: Uint8Array): Promise<number> {
+  return new Promise((resolve, reject) => {
+    fs.read(
+      fd,
+      buffer,
+      0,
+      buffer.length,
+      null,
+      (error, count) => error ? reject(error) : resolve(count),
+    );
+  });
+}
 
 /**
  * Whether `node:fs` hands open flags to the system as they are. Deno 2.4 reads
@@ -145,14 +151,7 @@ export class DiskFile implements StoredFile {
 
   async #readLater(buffer: Uint8Array): Promise<number | null> {
     try {
-      const { bytesRead } = await readFd(
-        this.#fd,
-        buffer,
-        0,
-        buffer.length,
-        null,
-      );
-      return bytesRead || null;
+      return await readFd(this.#fd, buffer) || null;
     } catch (error) {
       throw diskError(error, this.#shownName);
     }
