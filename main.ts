@@ -1,0 +1,79 @@
+/**
+ * The program `tandem`: `serve` shares a folder, `connect` works with one.
+ *
+ * Picks the subcommand and turns what it throws into an exit code. Each
+ * subcommand is loaded only when it is wanted, so that it starts quickly.
+ *
+ * @example
+ * ```sh
+ * deno run -A main.ts serve ./pub
+ * deno run -A main.ts connect 127.0.0.1 get a.bin
+ * ```
+ *
+ * @module
+ */
+
+import { TandemError } from "./mod.ts";
+import { EXIT_CODES } from "./src/cli/exit_codes.ts";
+import { errorLines, writeStderr, writeStdout } from "./src/cli/terminal.ts";
+import { VERSION } from "./src/cli/version.ts";
+
+const SUBCOMMANDS: readonly string[] = ["serve", "connect", "help"];
+
+/** Runs the program with its arguments; returns the exit code. */
+async function main(args: readonly string[]): Promise<number> {
+  try {
+    return await dispatch(args);
+  } catch (error) {
+    if (!(error instanceof TandemError)) throw error;
+    for (const line of errorLines(error)) writeStderr(line);
+    return EXIT_CODES[error.code];
+  }
+}
+
+async function dispatch(args: readonly string[]): Promise<number> {
+  const [subcommand, ...rest] = args;
+  switch (subcommand) {
+    case "serve": {
+      if (asksForHelp(rest)) return await help("serve");
+      const { runServe } = await import("./src/cli/serve_command.ts");
+      return await runServe(rest);
+    }
+    case "connect": {
+      if (asksForHelp(rest)) return await help("connect");
+      const { runConnect } = await import("./src/cli/connect_command.ts");
+      return await runConnect(rest);
+    }
+    case "help":
+    case "--help":
+    case "-h":
+      return await help(rest[0]);
+    case "version":
+    case "--version":
+    case "-V":
+      writeStdout(`tandem ${VERSION} (deno ${Deno.version.deno})`);
+      return 0;
+    default: {
+      const { nearMiss, usage } = await import("./src/cli/flags.ts");
+      throw subcommand === undefined
+        ? usage("serve or connect?", "tandem help")
+        : usage(
+          `unknown command "${subcommand}"`,
+          nearMiss(subcommand, SUBCOMMANDS),
+        );
+    }
+  }
+}
+
+/** Whether help is wanted of the subcommand itself and not the help of a session. */
+function asksForHelp(args: readonly string[]): boolean {
+  return args[0] === "--help" || args[0] === "-h";
+}
+
+async function help(topic: string | undefined): Promise<number> {
+  const { helpText } = await import("./src/cli/help.ts");
+  writeStdout(helpText(topic));
+  return 0;
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

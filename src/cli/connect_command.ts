@@ -1,0 +1,219 @@
+/**
+ * `tandem connect`: one command, a script, or a prompt, over one session.
+ *
+ * @module
+ */
+
+import {
+  type ClientLimits,
+  connect,
+  type ConnectOptions,
+  resolveRemotePath,
+  ROOT,
+  TandemError,
+} from "../../mod.ts";
+import { EXIT_CODES, EXIT_INTERRUPTED, EXIT_TERMINATED } from "./exit_codes.ts";
+import {
+  type Flag,
+  oneOf,
+  type ParsedArgs,
+  parseFlags,
+  secondsAsMs,
+  usage,
+  wholeNumber,
+} from "./flags.ts";
+import { parseHost } from "./host.ts";
+import { Output } from "./output.ts";
+import { runLines, terminalLines, textLines } from "./lines.ts";
+import { ON_EXIST, Shell } from "./shell.ts";
+
+/** The flags of `connect`. */
+export const CONNECT_FLAGS: readonly Flag[] = [
+  {
+    name: "port",
+    short: "p",
+    value: "N",
+    about: "the server's control port (2121)",
+  },
+  {
+    name: "timeout",
+    value: "S",
+    about: "seconds to wait for any answer (30; 60 for data)",
+  },
+  { name: "plain", about: "speak the plain exchange" },
+  {
+    name: "zero-is-missing",
+    about: "plain: a get of size zero is a missing file",
+  },
+  {
+    name: "on-exist",
+    value: "WHAT",
+    about: `where a name is taken: ${ON_EXIST.join(", ")}`,
+  },
+  { name: "file", short: "f", value: "FILE", about: "read commands from FILE" },
+  { name: "json", about: "one JSON object a line on stdout" },
+  { name: "no-progress", about: "no progress line" },
+  { name: "no-input", about: "never ask" },
+  { name: "quiet", short: "q", about: "nothing on stderr but errors" },
+  { name: "verbose", short: "v", about: "more on stderr" },
+  { name: "help", short: "h", about: "this text" },
+];
+
+/** Runs `connect`; returns the exit code. */
+export async function runConnect(args: readonly string[]): Promise<number> {
+  // The host, then the command: what follows the command's name is the command's.
+  const first = parseFlags(args, CONNECT_FLAGS, { stopAtWord: true });
+  const [host, ...afterHost] = first.words;
+  if (host === undefined) {
+    throw usage("connect to which host?", "tandem connect HOST[:PORT]");
+  }
+  const second = parseFlags(afterHost, CONNECT_FLAGS, { stopAtWord: true });
+  const options = merge(first, second);
+  return await runSession(host, options, second.words);
+}
+
+/** Flags before and behind the host. */
+function merge(first: ParsedArgs, second: ParsedArgs): ParsedArgs {
+  for (const { name } of CONNECT_FLAGS) {
+    if (first.has(name) && second.has(name)) {
+      throw usage(`--${name} was given twice`);
+    }
+  }
+  return {
+    words: second.words,
+    has: (name) => first.has(name) || second.has(name),
+    text: (name) => first.text(name) ?? second.text(name),
+  };
+}
+
+async function runSession(
+  host: string,
+  options: ParsedArgs,
+  words: readonly string[],
+): Promise<number> {
+  const target = parseHost(host, wholeNumber(options, "port", 1, 65_535));
+  const script = options.text("file");
+  if (script !== undefined && words.length > 0) {
+    throw usage("give a command or --file, not both");
+  }
+  const onExist = oneOf(options, "on-exist", ON_EXIST);
+  const limits = limitsOf(options);
+  using output = new Output({
+    json: options.has("json"),
+    quiet: options.has("quiet"),
+    verbose: options.has("verbose"),
+    progress: !options.has("no-progress"),
+  });
+  using interruption = new Interruption();
+  const report = (error: unknown, command?: string) =>
+    reportError(output, error, command);
+  try {
+    const lines = script === undefined ? undefined : await textLines(script);
+    const connection: ConnectOptions = {
+      ...target,
+      limits,
+      zeroIsMissing: options.has("zero-is-missing"),
+      signal: interruption.renew(),
+      onEvent: (event) => output.event(event),
+    };
+    await using client = await connect(connection);
+    const interactive = Deno.stdin.isTerminal() && !options.has("no-input");
+    const shell = new Shell({
+      client,
+      output,
+      onExist,
+      ask: interactive && !output.json
+        ? (question) => prompt(question)
+        : undefined,
+      folder: target.path === "" ? ROOT : resolveRemotePath(ROOT, target.path),
+    });
+    if (words.length > 0) {
+      shell.signal = interruption.renew();
+      await shell.run(words);
+      return 0;
+    }
+    if (lines !== undefined) {
+      return await runLines(shell, lines, {
+        interruption,
+        report,
+        stopAtFailure: true,
+      });
+    }
+    return await runLines(
+      shell,
+      Deno.stdin.isTerminal()
+        ? terminalLines(shell, target.hostname)
+        : await textLines("-"),
+      { interruption, report, stopAtFailure: !Deno.stdin.isTerminal() },
+    );
+  } catch (error) {
+    return interruption.exitCode ?? report(error, words.join(" ") || undefined);
+  }
+}
+
+/** Tells an error; returns its exit code. */
+function reportError(output: Output, error: unknown, command?: string): number {
+  if (error instanceof Deno.errors.BrokenPipe) {
+    error = new TandemError("local-io", "nobody reads the output any more", {
+      cause: error,
+    });
+  }
+  if (!(error instanceof TandemError)) throw error;
+  output.error(error, command);
+  return EXIT_CODES[error.code];
+}
+
+function limitsOf(options: ParsedArgs): Partial<ClientLimits> {
+  const timeoutMs = secondsAsMs(options, "timeout");
+  if (timeoutMs === undefined) return {};
+  return { timeoutMs, stallTimeoutMs: timeoutMs, putCloseTimeoutMs: timeoutMs };
+}
+
+/** Ctrl-C and SIGTERM: the first ends what runs, a second one the program. */
+export class Interruption implements Disposable {
+  #controller = new AbortController();
+  #signalled = false;
+  #exitCode: number | undefined;
+  readonly #onInterrupt = () => this.#end(EXIT_INTERRUPTED);
+  readonly #onTerminate = () => this.#end(EXIT_TERMINATED);
+
+  /** Begins to listen for signals. */
+  constructor() {
+    Deno.addSignalListener("SIGINT", this.#onInterrupt);
+    if (Deno.build.os !== "windows") {
+      Deno.addSignalListener("SIGTERM", this.#onTerminate);
+    }
+  }
+
+  /** The exit code of a program that was ended by a signal, once there was one. */
+  get exitCode(): number | undefined {
+    return this.#exitCode;
+  }
+
+  /** A signal for what runs next. */
+  renew(): AbortSignal {
+    this.#controller = new AbortController();
+    this.#signalled = false;
+    return this.#controller.signal;
+  }
+
+  /** Forgets a Ctrl-C that only ended a command of the prompt. */
+  forgive(): void {
+    if (this.#exitCode === EXIT_INTERRUPTED) this.#exitCode = undefined;
+  }
+
+  #end(exitCode: number): void {
+    if (this.#signalled) Deno.exit(exitCode);
+    this.#signalled = true;
+    this.#exitCode = exitCode;
+    this.#controller.abort(new TandemError("aborted", "it was interrupted"));
+  }
+
+  /** Stops listening. */
+  [Symbol.dispose](): void {
+    Deno.removeSignalListener("SIGINT", this.#onInterrupt);
+    if (Deno.build.os !== "windows") {
+      Deno.removeSignalListener("SIGTERM", this.#onTerminate);
+    }
+  }
+}

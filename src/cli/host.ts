@@ -1,0 +1,64 @@
+/**
+ * `HOST`, `HOST:PORT`, `[IPV6]:PORT` and `tandem://HOST:PORT/PATH`.
+ *
+ * @module
+ */
+
+import { usage } from "./flags.ts";
+
+/** Where to connect. */
+export interface Target {
+  /** The name or address. */
+  readonly hostname: string;
+  /** The control port. */
+  readonly port: number;
+  /** The remote folder to begin in; `""` is the shared one. */
+  readonly path: string;
+}
+
+const DEFAULT_PORT = 2121;
+
+/**
+ * Reads a host as it was typed.
+ *
+ * @param portFlag the port that was given apart from it.
+ * @throws {TandemError} `usage` if it is none, or the two ports differ.
+ */
+export function parseHost(typed: string, portFlag: number | undefined): Target {
+  const isUrl = typed.startsWith("tandem://");
+  const slash = isUrl ? typed.indexOf("/", "tandem://".length) : -1;
+  const host = isUrl
+    ? typed.slice("tandem://".length, slash < 0 ? undefined : slash)
+    : typed;
+  const path = slash < 0 ? "" : decodePath(typed.slice(slash));
+  // More than one colon without brackets is an IPv6 address without a port.
+  const bare = /^[^:[\]]*:[^:[\]]*:.*$/.test(host);
+  const match = bare
+    ? null
+    : /^(?:\[([^\]]+)\]|([^:[\]]*))(?::([0-9]{1,5}))?$/.exec(host);
+  const hostname = bare ? host : match?.[1] ?? match?.[2] ?? "";
+  if (hostname === "" || /[\s/@]/.test(hostname)) {
+    throw usage(
+      `"${typed}" is no host`,
+      "HOST, HOST:PORT, [IPV6]:PORT or tandem://HOST:PORT/PATH",
+    );
+  }
+  const typedPort = match?.[3] === undefined ? undefined : Number(match[3]);
+  if (typedPort !== undefined && (typedPort < 1 || typedPort > 65_535)) {
+    throw usage(`${typedPort} is no port: 1 to 65535`);
+  }
+  if (
+    typedPort !== undefined && portFlag !== undefined && typedPort !== portFlag
+  ) {
+    throw usage(`two ports were given: ${typedPort} and ${portFlag}`);
+  }
+  return { hostname, port: typedPort ?? portFlag ?? DEFAULT_PORT, path };
+}
+
+function decodePath(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    throw usage(`"${path}" is no path of a URL`);
+  }
+}

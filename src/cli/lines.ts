@@ -1,0 +1,125 @@
+/**
+ * Commands line by line: from a file, from a pipe, or from somebody at a
+ * terminal.
+ *
+ * @module
+ */
+
+import { TandemError } from "../../mod.ts";
+import type { Interruption } from "./connect_command.ts";
+import type { Shell } from "./shell.ts";
+import { splitWords } from "./words.ts";
+
+/** How lines are run. */
+export interface RunRules {
+  /** Where Ctrl-C arrives. */
+  readonly interruption: Interruption;
+  /** Tells an error and returns its exit code. */
+  readonly report: (error: unknown, command?: string) => number;
+  /** Whether the first failure ends the script; a line that begins with `-` may fail all the same. */
+  readonly stopAtFailure: boolean;
+}
+
+/** Runs commands until they end, `quit`, or a failure; returns the exit code. */
+export async function runLines(
+  shell: Shell,
+  lines: AsyncIterable<string>,
+  rules: RunRules,
+): Promise<number> {
+  const { interruption, report, stopAtFailure } = rules;
+  for await (const line of lines) {
+    const mayFail = stopAtFailure && line.trimStart().startsWith("-");
+    const text = mayFail ? line.trimStart().slice(1) : line;
+    shell.signal = interruption.renew();
+    try {
+      await shell.run(splitWords(text));
+    } catch (error) {
+      const exitCode = report(error, text.trim());
+      if (interruption.exitCode !== undefined && stopAtFailure) {
+        return interruption.exitCode;
+      }
+      interruption.forgive();
+      if (stopAtFailure && !mayFail) return exitCode;
+    }
+    if (shell.ended) break;
+  }
+  return interruption.exitCode ?? 0;
+}
+
+/**
+ * The lines of a file, or of stdin where it is `-`.
+ *
+ * @throws {TandemError} `not-found`, `local-io` if it cannot be read.
+ */
+export async function textLines(path: string): Promise<AsyncIterable<string>> {
+  if (path === "-") return linesOf(Deno.stdin.readable);
+  try {
+    const file = await Deno.open(path);
+    return linesOf(file.readable);
+  } catch (error) {
+    const code = error instanceof Deno.errors.NotFound
+      ? "not-found"
+      : "local-io";
+    throw new TandemError(
+      code,
+      `cannot read commands from "${path}": ${String(error)}`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
+async function* linesOf(
+  stream: ReadableStream<Uint8Array>,
+): AsyncGenerator<string> {
+  let rest = "";
+  for await (
+    const text of stream.pipeThrough(
+      new TextDecoderStream() as TransformStream<Uint8Array, string>,
+    )
+  ) {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) yield line.replace(/\r$/, "");
+  }
+  if (rest !== "") yield rest;
+}
+
+/** What somebody types, with line editing and history. A fresh reader for each line, so that a command has the terminal for itself. */
+export async function* terminalLines(
+  shell: Shell,
+  host: string,
+): AsyncGenerator<string> {
+  const { createInterface } = await import("node:readline/promises");
+  const { stdin, stderr } = (await import("node:process")).default;
+  let history: string[] = [];
+  while (!shell.ended) {
+    const reader = createInterface({
+      input: stdin,
+      output: stderr,
+      history,
+      terminal: true,
+    });
+    const ended = Promise.withResolvers<undefined>();
+    reader.on("close", () => ended.resolve(undefined));
+    // Ctrl-C at the prompt gives up the line that was begun, as in a shell.
+    const given = Promise.withResolvers<string>();
+    reader.on("SIGINT", () => {
+      stderr.write("^C\n");
+      given.resolve("");
+    });
+    reader.on("history", (lines: string[]) => history = [...lines]);
+    const line = await Promise.race([
+      reader.question(shell.prompt(host)),
+      given.promise,
+      ended.promise,
+    ]);
+    reader.close();
+    if (line === undefined) {
+      stderr.write("\n");
+      return;
+    }
+    yield line;
+  }
+}

@@ -1,0 +1,232 @@
+/**
+ * `tandem serve`: the command line around `serve()`.
+ *
+ * @module
+ */
+
+import {
+  type PortRange,
+  serve,
+  type ServerEvent,
+  type ServerLimits,
+  type TandemServer,
+} from "../../mod.ts";
+import { EXIT_INTERRUPTED } from "./exit_codes.ts";
+import {
+  byteCount,
+  type Flag,
+  oneOf,
+  type ParsedArgs,
+  parseFlags,
+  secondsAsMs,
+  usage,
+  wholeNumber,
+} from "./flags.ts";
+import { serverLogLine } from "./server_log.ts";
+import { writeStderr, writeStdout } from "./terminal.ts";
+
+/** The flags of `serve`. */
+export const SERVE_FLAGS: readonly Flag[] = [
+  {
+    name: "port",
+    short: "p",
+    value: "N",
+    about: "control port; 0 takes a free one (2121)",
+  },
+  { name: "host", value: "ADDR", about: "address to listen on (127.0.0.1)" },
+  {
+    name: "write",
+    about: "clients may add files, but nothing that exists is lost",
+  },
+  {
+    name: "overwrite",
+    about: "clients may also replace files (includes --write)",
+  },
+  {
+    name: "allow-anonymous-write",
+    about: "permit --write on an address that others reach",
+  },
+  {
+    name: "data-ports",
+    value: "A-B",
+    about: "range for data connections (any free port)",
+  },
+  { name: "max-sessions", value: "N", about: "sessions at one time (1024)" },
+  {
+    name: "max-per-ip",
+    value: "N",
+    about: "sessions at one time from one address (256)",
+  },
+  {
+    name: "max-file",
+    value: "BYTES",
+    about: "the largest file that may be put (no limit)",
+  },
+  {
+    name: "min-free",
+    value: "BYTES",
+    about: "disk space that must remain (64M or 1 %)",
+  },
+  {
+    name: "idle-timeout",
+    value: "S",
+    about: "seconds between two commands (300)",
+  },
+  {
+    name: "stall-timeout",
+    value: "S",
+    about: "seconds without data in a transfer (60)",
+  },
+  {
+    name: "rate",
+    value: "BYTES",
+    about: "bytes per second of each transfer (no limit)",
+  },
+  { name: "plain-only", about: "speak the plain exchange only" },
+  {
+    name: "log",
+    value: "text|json",
+    about: "how events are written to stderr (text)",
+  },
+  { name: "json", about: "the first line of stdout as JSON" },
+  { name: "quiet", short: "q", about: "no log and no greeting" },
+  { name: "verbose", short: "v", about: "log sessions too, not only commands" },
+  { name: "help", short: "h", about: "this text" },
+];
+
+const MAX_COUNT = 1_000_000;
+
+/** Runs `serve` until it is stopped; returns the exit code. */
+export async function runServe(args: readonly string[]): Promise<number> {
+  const parsed = parseFlags(args, SERVE_FLAGS);
+  if (parsed.words.length > 1) {
+    throw usage(`serve shares one folder, not ${parsed.words.length}`);
+  }
+  const hostname = parsed.text("host") ?? "127.0.0.1";
+  assertSafe(parsed, hostname);
+  const dataPorts = portRange(parsed);
+  await using server = serve({
+    root: parsed.words[0] ?? ".",
+    hostname,
+    port: wholeNumber(parsed, "port", 0, 65_535) ?? 2121,
+    write: parsed.has("write"),
+    overwrite: parsed.has("overwrite"),
+    ...(dataPorts === undefined ? {} : { dataPorts }),
+    limits: limitsOf(parsed),
+    onEvent: eventWriter(parsed),
+  });
+  greet(server, parsed);
+  return await untilStopped(server);
+}
+
+/** Whoever reaches an open port could fill the disk, so that must be wanted. */
+function assertSafe(args: ParsedArgs, hostname: string): void {
+  const writes = args.has("write") || args.has("overwrite");
+  if (!writes || isLoopback(hostname) || args.has("allow-anonymous-write")) {
+    return;
+  }
+  throw usage(
+    `--${
+      args.has("overwrite") ? "overwrite" : "write"
+    } on ${hostname} would let anybody write who reaches it`,
+    "keep it on this machine with --host 127.0.0.1, or say --allow-anonymous-write",
+  );
+}
+
+function isLoopback(hostname: string): boolean {
+  return hostname === "localhost" || hostname === "::1" ||
+    /^127(\.[0-9]{1,3}){3}$/.test(hostname);
+}
+
+function portRange(args: ParsedArgs): PortRange | undefined {
+  const text = args.text("data-ports");
+  if (text === undefined) return undefined;
+  const match = /^([0-9]{1,5})-([0-9]{1,5})$/.exec(text);
+  const from = Number(match?.[1]);
+  const to = Number(match?.[2]);
+  if (from >= 1 && from <= to && to <= 65_535) return { from, to };
+  throw usage(
+    `--data-ports ${text}: expected a range of ports, as in 50000-50100`,
+  );
+}
+
+function limitsOf(args: ParsedArgs): Partial<ServerLimits> {
+  const given: { [K in keyof ServerLimits]?: number | undefined } = {
+    maxSessions: wholeNumber(args, "max-sessions", 1, MAX_COUNT),
+    maxSessionsPerAddress: wholeNumber(args, "max-per-ip", 1, MAX_COUNT),
+    maxFileBytes: byteCount(args, "max-file"),
+    minFreeBytes: byteCount(args, "min-free"),
+    idleTimeoutMs: secondsAsMs(args, "idle-timeout"),
+    stallTimeoutMs: secondsAsMs(args, "stall-timeout"),
+    bytesPerSecond: byteCount(args, "rate"),
+  };
+  if (given.bytesPerSecond === 0) throw usage("--rate 0 would never end");
+  return Object.fromEntries(
+    Object.entries(given).filter(([, value]) => value !== undefined),
+  );
+}
+
+function eventWriter(args: ParsedArgs): (event: ServerEvent) => void {
+  const format = oneOf(args, "log", ["text", "json"]) ?? "text";
+  if (args.has("quiet")) return () => {};
+  const verbose = args.has("verbose");
+  return (event) => {
+    const isSession = event.event.startsWith("session-");
+    if (isSession && format === "text" && !verbose) return;
+    writeStderr(serverLogLine(event, format, new Date()));
+  };
+}
+
+/** The machine-readable first line on stdout, and on stderr what to type on the other side. */
+function greet(server: TandemServer, args: ParsedArgs): void {
+  const { hostname, port } = server.addr;
+  const shown = hostname.includes(":") ? `[${hostname}]` : hostname;
+  writeStdout(
+    args.has("json")
+      ? JSON.stringify({ event: "listening", hostname, port })
+      : `listening ${shown}:${port}`,
+  );
+  if (args.has("quiet")) return;
+  const rights = args.has("overwrite")
+    ? "clients may change everything"
+    : args.has("write")
+    ? "clients may add files"
+    : "read-only";
+  const reach = hostname === "0.0.0.0" || hostname === "::"
+    ? "THIS-HOST"
+    : shown;
+  writeStderr(`sharing ${args.words[0] ?? "."}, ${rights}. To fetch from it:`);
+  writeStderr(`  tandem connect ${reach}:${port} ls`);
+}
+
+/** Waits for the server to end; a first signal asks it to, a second one insists. */
+async function untilStopped(server: TandemServer): Promise<number> {
+  let asked = false;
+  const stop = () => {
+    if (asked) Deno.exit(EXIT_INTERRUPTED);
+    asked = true;
+    server.shutdown();
+  };
+  const signals: Deno.Signal[] = Deno.build.os === "windows"
+    ? ["SIGINT", "SIGBREAK"]
+    : ["SIGINT", "SIGTERM", "SIGHUP"];
+  for (const signal of signals) Deno.addSignalListener(signal, stop);
+  const onRejection = (event: PromiseRejectionEvent) => {
+    event.preventDefault();
+    writeStderr(`tandem: internal error: ${String(event.reason)}`);
+  };
+  const onError = (event: ErrorEvent) => {
+    event.preventDefault();
+    writeStderr(`tandem: internal error: ${event.message}`);
+  };
+  addEventListener("unhandledrejection", onRejection);
+  addEventListener("error", onError);
+  try {
+    await server.finished;
+  } finally {
+    for (const signal of signals) Deno.removeSignalListener(signal, stop);
+    removeEventListener("unhandledrejection", onRejection);
+    removeEventListener("error", onError);
+  }
+  return 0;
+}

@@ -1,0 +1,132 @@
+/**
+ * The state of one `connect`: the session, the folders on both sides, and how a
+ * line becomes a command.
+ *
+ * @module
+ */
+
+import { resolve } from "node:path";
+import {
+  type Client,
+  type RemotePath,
+  resolveRemotePath,
+  ROOT,
+  TandemError,
+} from "../../mod.ts";
+import { COMMANDS, TANDEM_COMMANDS } from "./commands.ts";
+import { nearMiss, parseFlags, usage } from "./flags.ts";
+import type { Output } from "./output.ts";
+
+/** What happens to a file whose name is taken. */
+export const ON_EXIST = [
+  "ask",
+  "error",
+  "skip",
+  "overwrite",
+  "rename",
+  "newer",
+  "resume",
+] as const;
+
+/** One of {@linkcode ON_EXIST}. */
+export type OnExist = typeof ON_EXIST[number];
+
+/** What a shell is made of. */
+export interface ShellOptions {
+  /** The open session. */
+  readonly client: Client;
+  /** Where results go. */
+  readonly output: Output;
+  /** What happens to a file whose name is taken; undefined where the user did not say. */
+  readonly onExist: OnExist | undefined;
+  /** Asks the user; undefined where nobody can be asked. */
+  readonly ask: ((question: string) => string | null) | undefined;
+  /** The remote folder to begin in. */
+  readonly folder: RemotePath;
+}
+
+/** The state that commands work with. */
+export class Shell {
+  /** The open session. */
+  readonly client: Client;
+  /** Where results go. */
+  readonly output: Output;
+  /** What the user said of names that are taken. */
+  onExist: OnExist | undefined;
+  /** Asks the user, where somebody can be asked. */
+  readonly ask: ((question: string) => string | null) | undefined;
+  /** The current remote folder. */
+  folder: RemotePath;
+  /** The current local folder, absolute. */
+  localFolder: string;
+  /** Whether `quit` was said. */
+  ended = false;
+  /** Ends the command that runs, when it is aborted. */
+  signal: AbortSignal = new AbortController().signal;
+
+  /** Begins in the process's folder. */
+  constructor(options: ShellOptions) {
+    this.client = options.client;
+    this.output = options.output;
+    this.onExist = options.onExist;
+    this.ask = options.ask;
+    this.folder = options.folder;
+    this.localFolder = Deno.cwd();
+  }
+
+  /**
+   * The remote path that was typed.
+   *
+   * @throws {TandemError} `outside-root`, `bad-request`.
+   */
+  remote(typed: string): RemotePath {
+    return resolveRemotePath(this.folder, typed);
+  }
+
+  /** The remote path that was typed, from the shared folder: what the library takes. */
+  remoteFromRoot(typed: string): string {
+    return `/${this.remote(typed)}`;
+  }
+
+  /** The local path that was typed, absolute. */
+  local(typed: string): string {
+    return resolve(this.localFolder, typed);
+  }
+
+  /** What stands before the cursor. */
+  prompt(host: string): string {
+    return `tandem ${host}:/${this.folder === ROOT ? "" : this.folder}> `;
+  }
+
+  /**
+   * Runs one command.
+   *
+   * @throws {TandemError} whatever it failed with.
+   */
+  async run(words: readonly string[]): Promise<void> {
+    const [name, ...args] = words;
+    if (name === undefined) return;
+    const command = COMMANDS.find((one) =>
+      one.name === name || one.aliases?.includes(name)
+    );
+    if (command === undefined) throw unknownCommand(name, this.client.mode);
+    const parsed = parseFlags(args, command.flags ?? []);
+    const [least, most] = command.arguments;
+    if (parsed.words.length < least || parsed.words.length > most) {
+      throw usage(`usage: ${command.usage}`);
+    }
+    await command.run(this, parsed);
+    this.output.result(words.join(" "));
+  }
+}
+
+function unknownCommand(name: string, mode: string): TandemError {
+  if (TANDEM_COMMANDS.includes(name)) {
+    return new TandemError(
+      "unsupported",
+      `"${name}" needs the tandem exchange; this session speaks the ${mode} one`,
+    );
+  }
+  const known = COMMANDS.map((command) => command.name);
+  return usage(`unknown command "${name}"`, nearMiss(name, known));
+}
