@@ -7,8 +7,6 @@
  */
 
 // @ts-types="./deps_std.d.ts"
-export { parseArgs } from "npm:deno-std@1.4.0/cli/parse_args.js";
-// @ts-types="./deps_std.d.ts"
 export { format as formatBytes } from "npm:deno-std@1.4.0/fmt/bytes.js";
 // @ts-types="./deps_std.d.ts"
 export { closestString } from "npm:deno-std@1.4.0/text/closest_string.js";

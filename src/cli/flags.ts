@@ -4,13 +4,16 @@
  *
  * Strict on purpose: an unknown flag, a missing or doubtful value and a flag
  * given twice each stop with a hint. Nothing is ever turned into a number that
- * was not asked to be one, so a file may be called `007`.
+ * was not asked to be one, so a file may be called `007`. Built on the tokens of
+ * `node:util`: the standard library's parser swallows the `--` that a command
+ * behind the host still needs.
  *
  * @module
  */
 
+import { parseArgs } from "node:util";
 import { TandemError } from "../../mod.ts";
-import { closestString, levenshteinDistance, parseArgs } from "../deps.ts";
+import { closestString, levenshteinDistance } from "../deps.ts";
 
 /** One flag of the command line. */
 export interface Flag {
@@ -50,37 +53,36 @@ export function parseFlags(
   flags: readonly Flag[],
   rules: ParseRules = {},
 ): ParsedArgs {
-  const plain = flags.filter(({ value }) => value === undefined);
-  const valued = flags.filter(({ value }) => value !== undefined);
-  const names = (some: readonly Flag[]) => some.map(({ name }) => name);
-  const parsed = parseArgs(args, {
-    boolean: names(plain),
-    string: ["_", ...names(valued)],
-    collect: names(flags),
-    alias: Object.fromEntries(
-      flags.map((
-        { name, short },
-      ) => [name, short === undefined ? [] : [short]]),
+  const { tokens } = parseArgs({
+    args: [...args],
+    options: Object.fromEntries(
+      flags.map(({ name, short, value }) => [name, {
+        type: value === undefined ? "boolean" : "string",
+        ...(short === undefined ? {} : { short }),
+      }]),
     ),
-    stopEarly: rules.stopAtWord ?? false,
-    unknown: (arg) => {
-      if (arg.startsWith("-") && arg !== "-") throw unknownFlag(arg, flags);
-    },
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
   });
+  const words: string[] = [];
   const values = new Map<string, string | true>();
-  for (const { name, value } of flags) {
-    const given = [parsed[name] ?? []].flat().filter((one) => one !== false);
-    if (given.length > 1) throw usage(`--${name} was given twice`);
-    const only = given[0];
-    if (only === undefined) continue;
-    if (value !== undefined && (typeof only !== "string" || only === "")) {
-      throw usage(`--${name} needs a value: --${name} ${value}`);
+  for (const token of tokens) {
+    if (token.kind === "positional") {
+      if (rules.stopAtWord) {
+        words.push(...args.slice(token.index));
+        break;
+      }
+      words.push(token.value);
+    } else if (token.kind === "option") {
+      const flag = flags.find(({ name }) => name === token.name);
+      if (flag === undefined) throw unknownFlag(token.rawName, flags);
+      if (values.has(flag.name)) throw usage(`--${flag.name} was given twice`);
+      values.set(flag.name, valueOf(flag, token.value));
     }
-    values.set(name, typeof only === "string" ? only : true);
   }
-  assertNoStrayValue(args, plain);
   return {
-    words: parsed._,
+    words,
     has: (name) => values.has(name),
     text(name) {
       const value = values.get(name);
@@ -89,20 +91,21 @@ export function parseFlags(
   };
 }
 
-/** `--quiet=no` would count as given: a flag without a value must not have one. */
-function assertNoStrayValue(
-  args: readonly string[],
-  plain: readonly Flag[],
-): void {
-  for (const arg of args) {
-    if (arg === "--") return;
-    const flag = plain.find(({ name }) => arg.startsWith(`--${name}=`));
-    if (flag !== undefined) throw usage(`--${flag.name} takes no value`);
+function valueOf(
+  { name, value }: Flag,
+  given: string | undefined,
+): string | true {
+  if (value === undefined) {
+    if (given !== undefined) throw usage(`--${name} takes no value`);
+    return true;
   }
+  if (given === undefined || given === "") {
+    throw usage(`--${name} needs a value: --${name} ${value}`);
+  }
+  return given;
 }
 
-function unknownFlag(arg: string, flags: readonly Flag[]): TandemError {
-  const bare = arg.replace(/=.*$/, "");
+function unknownFlag(bare: string, flags: readonly Flag[]): TandemError {
   const known = flags.flatMap(({ name, short }) =>
     short === undefined ? [`--${name}`] : [`--${name}`, `-${short}`]
   );

@@ -5,10 +5,10 @@
  * @module
  */
 
-import {
-  type ClientEvent,
-  type FileEvent,
-  type RemoteEntry,
+import type {
+  ClientEvent,
+  FileEvent,
+  RemoteEntry,
   TandemError,
 } from "../../mod.ts";
 import { ProgressLine, size } from "./progress.ts";
