@@ -55,12 +55,10 @@ async function dispatch(args: readonly string[]): Promise<number> {
       return 0;
     default: {
       const { nearMiss, usage } = await import("./src/cli/flags.ts");
-      throw subcommand === undefined
-        ? usage("serve or connect?", "tandem help")
-        : usage(
-          `unknown command "${subcommand}"`,
-          nearMiss(subcommand, SUBCOMMANDS),
-        );
+      throw subcommand === undefined ? usage("serve or connect?", "tandem help") : usage(
+        `unknown command "${subcommand}"`,
+        nearMiss(subcommand, SUBCOMMANDS),
+      );
     }
   }
 }

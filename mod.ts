@@ -33,39 +33,13 @@ export {
   type TransferResult,
 } from "./src/client/client.ts";
 export { Download } from "./src/client/download.ts";
-export type {
-  ClientEvent,
-  FileEvent,
-  HelloEvent,
-  Mode,
-  ProgressEvent,
-} from "./src/client/events.ts";
+export type { ClientEvent, FileEvent, HelloEvent, Mode, ProgressEvent } from "./src/client/events.ts";
 export type { PutBody } from "./src/client/sources.ts";
-export {
-  ERROR_CODES,
-  type ErrorCode,
-  ProtocolError,
-  TandemError,
-  type TandemErrorOptions,
-} from "./src/errors.ts";
-export {
-  type ClientLimits,
-  DEFAULT_CLIENT_LIMITS,
-  DEFAULT_SERVER_LIMITS,
-  type ServerLimits,
-} from "./src/limits.ts";
+export { ERROR_CODES, type ErrorCode, ProtocolError, TandemError, type TandemErrorOptions } from "./src/errors.ts";
+export { type ClientLimits, DEFAULT_CLIENT_LIMITS, DEFAULT_SERVER_LIMITS, type ServerLimits } from "./src/limits.ts";
 export type { PortRange } from "./src/net/data_port.ts";
-export {
-  type PathRules,
-  type RemotePath,
-  resolveRemotePath,
-  ROOT,
-} from "./src/protocol/path.ts";
-export {
-  serve,
-  type ServeOptions,
-  type TandemServer,
-} from "./src/server/serve.ts";
+export { type PathRules, type RemotePath, resolveRemotePath, ROOT } from "./src/protocol/path.ts";
+export { serve, type ServeOptions, type TandemServer } from "./src/server/serve.ts";
 export type {
   CommandEvent,
   ServerEvent,
@@ -73,16 +47,6 @@ export type {
   SessionOpenedEvent,
   WarningEvent,
 } from "./src/server/events.ts";
-export type {
-  CreateOptions,
-  FileStore,
-  Landing,
-  StoredFile,
-  StoreEntry,
-  StoreSpace,
-} from "./src/store/file_store.ts";
+export type { CreateOptions, FileStore, Landing, StoredFile, StoreEntry, StoreSpace } from "./src/store/file_store.ts";
 export { DiskStore } from "./src/store/disk_store.ts";
-export {
-  MemoryStore,
-  type MemoryStoreOptions,
-} from "./src/store/memory_store.ts";
+export { MemoryStore, type MemoryStoreOptions } from "./src/store/memory_store.ts";

@@ -89,8 +89,6 @@ export class ProtocolError extends TandemError {
 /** Returns `error` as a {@linkcode TandemError}; what is none of ours becomes `internal`, its text kept. */
 export function asTandemError(error: unknown): TandemError {
   if (error instanceof TandemError) return error;
-  const text = error instanceof Error
-    ? `${error.name}: ${error.message}`
-    : String(error);
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   return new TandemError("internal", text, { cause: error });
 }

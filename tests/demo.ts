@@ -156,8 +156,6 @@ try {
 }
 const seconds = ((performance.now() - startedMs) / 1_000).toFixed(1);
 console.log(
-  ok
-    ? `\nEvery byte is right, both ways, in ${seconds} s.`
-    : `\nSomething differs (${seconds} s).`,
+  ok ? `\nEvery byte is right, both ways, in ${seconds} s.` : `\nSomething differs (${seconds} s).`,
 );
 Deno.exit(ok ? 0 : 1);

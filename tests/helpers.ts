@@ -5,12 +5,7 @@
  * @module
  */
 
-import {
-  connect,
-  serve,
-  type ServeOptions,
-  type TandemServer,
-} from "../mod.ts";
+import { connect, serve, type ServeOptions, type TandemServer } from "../mod.ts";
 import { assertEquals } from "./deps.ts";
 
 /** A folder that is removed with everything in it. */

@@ -227,16 +227,12 @@ export function helpLines(name?: string): string[] {
     const width = Math.max(...COMMANDS.map((one) => one.usage.length));
     return COMMANDS.map((one) => `${one.usage.padEnd(width)}  ${one.about}`);
   }
-  const command = COMMANDS.find((one) =>
-    one.name === name || one.aliases?.includes(name)
-  );
+  const command = COMMANDS.find((one) => one.name === name || one.aliases?.includes(name));
   if (command === undefined) throw usage(`there is no command "${name}"`);
   return [
     command.usage,
     `  ${command.about}`,
-    ...command.aliases === undefined
-      ? []
-      : [`  also: ${command.aliases.join(", ")}`],
+    ...command.aliases === undefined ? [] : [`  also: ${command.aliases.join(", ")}`],
     ...command.flags === undefined ? [] : flagLines(command.flags),
   ];
 }

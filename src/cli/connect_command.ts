@@ -4,24 +4,9 @@
  * @module
  */
 
-import {
-  type ClientLimits,
-  connect,
-  type ConnectOptions,
-  resolveRemotePath,
-  ROOT,
-  TandemError,
-} from "../../mod.ts";
+import { type ClientLimits, connect, type ConnectOptions, resolveRemotePath, ROOT, TandemError } from "../../mod.ts";
 import { EXIT_CODES, EXIT_INTERRUPTED, EXIT_TERMINATED } from "./exit_codes.ts";
-import {
-  type Flag,
-  oneOf,
-  type ParsedArgs,
-  parseFlags,
-  secondsAsMs,
-  usage,
-  wholeNumber,
-} from "./flags.ts";
+import { type Flag, oneOf, type ParsedArgs, parseFlags, secondsAsMs, usage, wholeNumber } from "./flags.ts";
 import { parseHost } from "./host.ts";
 import { Output } from "./output.ts";
 import { runLines, terminalLines, textLines } from "./lines.ts";
@@ -105,8 +90,7 @@ async function runSession(
     progress: !options.has("no-progress"),
   });
   using interruption = new Interruption();
-  const report = (error: unknown, command?: string) =>
-    reportError(output, error, command);
+  const report = (error: unknown, command?: string) => reportError(output, error, command);
   try {
     const lines = script === undefined ? undefined : await textLines(script);
     const connection: ConnectOptions = {
@@ -122,9 +106,7 @@ async function runSession(
       client,
       output,
       onExist,
-      ask: interactive && !output.json
-        ? (question) => prompt(question)
-        : undefined,
+      ask: interactive && !output.json ? (question) => prompt(question) : undefined,
       folder: target.path === "" ? ROOT : resolveRemotePath(ROOT, target.path),
     });
     if (words.length > 0) {
@@ -141,9 +123,7 @@ async function runSession(
     }
     return await runLines(
       shell,
-      Deno.stdin.isTerminal()
-        ? terminalLines(shell, target.hostname)
-        : await textLines("-"),
+      Deno.stdin.isTerminal() ? terminalLines(shell, target.hostname) : await textLines("-"),
       { interruption, report, stopAtFailure: !Deno.stdin.isTerminal() },
     );
   } catch (error) {
@@ -206,7 +186,7 @@ export class Interruption implements Disposable {
     if (this.#signalled) Deno.exit(exitCode);
     this.#signalled = true;
     this.#exitCode = exitCode;
-    this.#controller.abort(new TandemError("aborted", "it was interrupted"));
+    this.#controller.abort(new TandemError("aborted", "interrupted"));
   }
 
   /** Stops listening. */

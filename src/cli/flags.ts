@@ -106,9 +106,7 @@ function valueOf(
 }
 
 function unknownFlag(bare: string, flags: readonly Flag[]): TandemError {
-  const known = flags.flatMap(({ name, short }) =>
-    short === undefined ? [`--${name}`] : [`--${name}`, `-${short}`]
-  );
+  const known = flags.flatMap(({ name, short }) => short === undefined ? [`--${name}`] : [`--${name}`, `-${short}`]);
   return usage(`unknown flag ${bare}`, nearMiss(bare, known));
 }
 
@@ -119,8 +117,7 @@ export function nearMiss(
 ): string | undefined {
   if (known.length === 0) return undefined;
   const nearest = closestString(word, known);
-  const near =
-    levenshteinDistance(word, nearest) <= Math.max(1, word.length / 3);
+  const near = levenshteinDistance(word, nearest) <= Math.max(1, word.length / 3);
   return near ? `did you mean ${nearest}?` : undefined;
 }
 
@@ -217,7 +214,5 @@ export function flagLines(flags: readonly Flag[]): string[] {
     return short === undefined ? `    ${long}` : `-${short}, ${long}`;
   });
   const width = Math.max(...left.map(({ length }) => length));
-  return flags.map(({ about }, i) =>
-    `  ${(left[i] ?? "").padEnd(width)}  ${about}`
-  );
+  return flags.map(({ about }, i) => `  ${(left[i] ?? "").padEnd(width)}  ${about}`);
 }

@@ -27,15 +27,11 @@ const DEFAULT_PORT = 2121;
 export function parseHost(typed: string, portFlag: number | undefined): Target {
   const isUrl = typed.startsWith("tandem://");
   const slash = isUrl ? typed.indexOf("/", "tandem://".length) : -1;
-  const host = isUrl
-    ? typed.slice("tandem://".length, slash < 0 ? undefined : slash)
-    : typed;
+  const host = isUrl ? typed.slice("tandem://".length, slash < 0 ? undefined : slash) : typed;
   const path = slash < 0 ? "" : decodePath(typed.slice(slash));
   // More than one colon without brackets is an IPv6 address without a port.
   const bare = /^[^:[\]]*:[^:[\]]*:.*$/.test(host);
-  const match = bare
-    ? null
-    : /^(?:\[([^\]]+)\]|([^:[\]]*))(?::([0-9]{1,5}))?$/.exec(host);
+  const match = bare ? null : /^(?:\[([^\]]+)\]|([^:[\]]*))(?::([0-9]{1,5}))?$/.exec(host);
   const hostname = bare ? host : match?.[1] ?? match?.[2] ?? "";
   if (hostname === "" || /[\s/@]/.test(hostname)) {
     throw usage(

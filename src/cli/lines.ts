@@ -57,9 +57,7 @@ export async function textLines(path: string): Promise<AsyncIterable<string>> {
     const file = await Deno.open(path);
     return linesOf(file.readable);
   } catch (error) {
-    const code = error instanceof Deno.errors.NotFound
-      ? "not-found"
-      : "local-io";
+    const code = error instanceof Deno.errors.NotFound ? "not-found" : "local-io";
     throw new TandemError(
       code,
       `cannot read commands from "${path}": ${String(error)}`,

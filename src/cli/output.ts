@@ -5,21 +5,9 @@
  * @module
  */
 
-import type {
-  ClientEvent,
-  FileEvent,
-  RemoteEntry,
-  TandemError,
-} from "../../mod.ts";
+import type { ClientEvent, FileEvent, RemoteEntry, TandemError } from "../../mod.ts";
 import { ProgressLine, size } from "./progress.ts";
-import {
-  errorLines,
-  jsonLine,
-  printable,
-  printableName,
-  writeStderr,
-  writeStdout,
-} from "./terminal.ts";
+import { errorLines, jsonLine, printable, printableName, writeStderr, writeStdout } from "./terminal.ts";
 
 /** The version of the objects that `--json` prints. */
 export const JSON_VERSION = 1;
@@ -107,9 +95,7 @@ export class Output implements Disposable {
     }
     const name = printableName(path, Deno.stdout.isTerminal());
     const suffix = entry.kind === "directory" ? "/" : "";
-    const details = `${entry.kind === "directory" ? "d" : "-"} ${
-      (entry.size?.toString() ?? "-").padStart(12)
-    } `;
+    const details = `${entry.kind === "directory" ? "d" : "-"} ${(entry.size?.toString() ?? "-").padStart(12)} `;
     writeStdout(`${long ? details : ""}${name}${suffix}`);
   }
 

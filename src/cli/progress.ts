@@ -60,16 +60,12 @@ function clock(seconds: number): string {
   const minutes = Math.floor(whole / 60);
   const hours = Math.floor(minutes / 60);
   const two = (n: number) => n.toString().padStart(2, "0");
-  return hours > 0
-    ? `${hours}:${two(minutes % 60)}:${two(whole % 60)}`
-    : `${minutes}:${two(whole % 60)}`;
+  return hours > 0 ? `${hours}:${two(minutes % 60)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
 }
 
 function shorten(text: string, columns: number): string {
   const letters = [...text];
-  return letters.length <= columns
-    ? text
-    : `${letters.slice(0, columns - 3).join("")}...`;
+  return letters.length <= columns ? text : `${letters.slice(0, columns - 3).join("")}...`;
 }
 
 /** How often the line is drawn at the most, in milliseconds. */

@@ -4,24 +4,9 @@
  * @module
  */
 
-import {
-  type PortRange,
-  serve,
-  type ServerEvent,
-  type ServerLimits,
-  type TandemServer,
-} from "../../mod.ts";
+import { type PortRange, serve, type ServerEvent, type ServerLimits, type TandemServer } from "../../mod.ts";
 import { EXIT_INTERRUPTED } from "./exit_codes.ts";
-import {
-  byteCount,
-  type Flag,
-  oneOf,
-  type ParsedArgs,
-  parseFlags,
-  secondsAsMs,
-  usage,
-  wholeNumber,
-} from "./flags.ts";
+import { byteCount, type Flag, oneOf, type ParsedArgs, parseFlags, secondsAsMs, usage, wholeNumber } from "./flags.ts";
 import { serverLogLine } from "./server_log.ts";
 import { writeStderr, writeStdout } from "./terminal.ts";
 
@@ -126,9 +111,7 @@ function assertSafe(args: ParsedArgs, hostname: string): void {
     return;
   }
   throw usage(
-    `--${
-      args.has("overwrite") ? "overwrite" : "write"
-    } on ${hostname} would let anybody write who reaches it`,
+    `--${args.has("overwrite") ? "overwrite" : "write"} on ${hostname} would let anybody write who reaches it`,
     "keep it on this machine with --host 127.0.0.1, or say --allow-anonymous-write",
   );
 }
@@ -182,9 +165,7 @@ function greet(server: TandemServer, args: ParsedArgs): void {
   const { hostname, port } = server.addr;
   const shown = hostname.includes(":") ? `[${hostname}]` : hostname;
   writeStdout(
-    args.has("json")
-      ? JSON.stringify({ event: "listening", hostname, port })
-      : `listening ${shown}:${port}`,
+    args.has("json") ? JSON.stringify({ event: "listening", hostname, port }) : `listening ${shown}:${port}`,
   );
   if (args.has("quiet")) return;
   const rights = args.has("overwrite")
@@ -192,9 +173,7 @@ function greet(server: TandemServer, args: ParsedArgs): void {
     : args.has("write")
     ? "clients may add files"
     : "read-only";
-  const reach = hostname === "0.0.0.0" || hostname === "::"
-    ? "THIS-HOST"
-    : shown;
+  const reach = hostname === "0.0.0.0" || hostname === "::" ? "THIS-HOST" : shown;
   writeStderr(`sharing ${args.words[0] ?? "."}, ${rights}. To fetch from it:`);
   writeStderr(`  tandem connect ${reach}:${port} ls`);
 }
@@ -207,9 +186,7 @@ async function untilStopped(server: TandemServer): Promise<number> {
     asked = true;
     server.shutdown();
   };
-  const signals: Deno.Signal[] = Deno.build.os === "windows"
-    ? ["SIGINT", "SIGBREAK"]
-    : ["SIGINT", "SIGTERM", "SIGHUP"];
+  const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT", "SIGBREAK"] : ["SIGINT", "SIGTERM", "SIGHUP"];
   for (const signal of signals) Deno.addSignalListener(signal, stop);
   const onRejection = (event: PromiseRejectionEvent) => {
     event.preventDefault();

@@ -6,13 +6,7 @@
  */
 
 import { resolve } from "node:path";
-import {
-  type Client,
-  type RemotePath,
-  resolveRemotePath,
-  ROOT,
-  TandemError,
-} from "../../mod.ts";
+import { type Client, type RemotePath, resolveRemotePath, ROOT, TandemError } from "../../mod.ts";
 import { COMMANDS, TANDEM_COMMANDS } from "./commands.ts";
 import { nearMiss, parseFlags, usage } from "./flags.ts";
 import type { Output } from "./output.ts";
@@ -106,9 +100,7 @@ export class Shell {
   async run(words: readonly string[]): Promise<void> {
     const [name, ...args] = words;
     if (name === undefined) return;
-    const command = COMMANDS.find((one) =>
-      one.name === name || one.aliases?.includes(name)
-    );
+    const command = COMMANDS.find((one) => one.name === name || one.aliases?.includes(name));
     if (command === undefined) throw unknownCommand(name, this.client.mode);
     const parsed = parseFlags(args, command.flags ?? []);
     const [least, most] = command.arguments;

@@ -27,9 +27,7 @@ export function printable(text: string): string {
  * which needs the real name.
  */
 export function printableName(name: string, isTerminal: boolean): string {
-  return isTerminal
-    ? printable(name)
-    : name.replace(CONTROLS, (c) => `\\x${hex(c).padStart(2, "0")}`);
+  return isTerminal ? printable(name) : name.replace(CONTROLS, (c) => `\\x${hex(c).padStart(2, "0")}`);
 }
 
 /** A value as one line of JSON that is safe on a terminal: what `JSON.stringify` leaves of controls is escaped its way. */

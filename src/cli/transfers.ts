@@ -108,8 +108,7 @@ function endsSession({ code }: TandemError): boolean {
 
 async function getFile(shell: Shell, job: Job): Promise<void> {
   const { signal } = shell;
-  const download = (to: string, overwrite: boolean) =>
-    shell.client.download(job.from, to, { signal, overwrite });
+  const download = (to: string, overwrite: boolean) => shell.client.download(job.from, to, { signal, overwrite });
   try {
     await download(job.to, shell.onExist === "overwrite");
   } catch (error) {

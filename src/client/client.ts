@@ -113,8 +113,7 @@ export class Client implements AsyncDisposable {
     const turn = stack.move();
     return new Download(path, incoming, {
       end: () => turn.dispose(),
-      done: () =>
-        this.#tellFile(remote, "fetched", incoming.sizeBytes, startedMs),
+      done: () => this.#tellFile(remote, "fetched", incoming.sizeBytes, startedMs),
     });
   }
 
@@ -161,8 +160,7 @@ export class Client implements AsyncDisposable {
     const progress: { totalBytes: number } = { totalBytes: 0 };
     await using incoming = await this.#exchange.get(remote, {
       signal,
-      onProgress: (bytes) =>
-        this.#tellProgress(remote, bytes, progress.totalBytes),
+      onProgress: (bytes) => this.#tellProgress(remote, bytes, progress.totalBytes),
     });
     progress.totalBytes = incoming.sizeBytes;
     await incoming.receive(landing);
@@ -195,8 +193,7 @@ export class Client implements AsyncDisposable {
     using _turn = await this.#takeTurn(signal);
     const startedMs = performance.now();
     const { sizeBytes } = source;
-    const onProgress = (bytes: number) =>
-      this.#tellProgress(remote, bytes, sizeBytes);
+    const onProgress = (bytes: number) => this.#tellProgress(remote, bytes, sizeBytes);
     const operation: OperationOptions = { signal, onProgress };
     await this.#exchange.put(remote, source, sizeBytes, operation);
     return this.#tellFile(remote, "sent", sizeBytes, startedMs);

@@ -248,8 +248,7 @@ export class PlainExchange implements Exchange {
     return this.#answered
       ? new TandemError("disconnected", `${peer} closed the session`)
       : new TandemError("connect", `${peer} closed the session unanswered`, {
-        hint:
-          "the server may be full, or another program may listen on that port",
+        hint: "the server may be full, or another program may listen on that port",
       });
   }
 
@@ -328,7 +327,6 @@ function tooLarge(path: RemotePath, sizeBytes: number): TandemError {
 function refused(path: RemotePath, cause: unknown): TandemError {
   return new TandemError("denied", `the server did not take "${path}"`, {
     cause,
-    hint:
-      "it may be read-only, have a file of that name, or have no room; this server cannot say which",
+    hint: "it may be read-only, have a file of that name, or have no room; this server cannot say which",
   });
 }

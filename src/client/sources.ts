@@ -34,9 +34,7 @@ export async function sourceOf(
 ): Promise<SizedSource & AsyncDisposable> {
   if (typeof body === "string") body = new TextEncoder().encode(body);
   if (body instanceof Uint8Array) return sourceOfChunks([body]);
-  return sizeBytes === undefined
-    ? sourceOfChunks(await holdAll(body))
-    : new StreamSource(body, sizeBytes);
+  return sizeBytes === undefined ? sourceOfChunks(await holdAll(body)) : new StreamSource(body, sizeBytes);
 }
 
 function sourceOfChunks(

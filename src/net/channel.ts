@@ -11,13 +11,7 @@
  */
 
 import { TandemError } from "../errors.ts";
-import {
-  Decoder,
-  type End,
-  type Message,
-  NEED_MORE,
-  type NeedMore,
-} from "../protocol/decoder.ts";
+import { Decoder, type End, type Message, NEED_MORE, type NeedMore } from "../protocol/decoder.ts";
 import type { Header, HeaderGrammar } from "../protocol/header.ts";
 import { brokenConnection } from "./net_error.ts";
 
@@ -242,12 +236,10 @@ export function abortError(signal: AbortSignal | undefined): TandemError {
       cause: reason,
     });
   }
-  return new TandemError("aborted", "it was interrupted", { cause: reason });
+  return new TandemError("aborted", "interrupted", { cause: reason });
 }
 
 /** An address and port as people and URLs write them. */
 export function formatAddress(hostname: string, port: number): string {
-  return hostname.includes(":")
-    ? `[${hostname}]:${port}`
-    : `${hostname}:${port}`;
+  return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
 }

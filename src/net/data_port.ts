@@ -241,14 +241,10 @@ function unreachable(
   const address = formatAddress(hostname, port);
   return new TandemError(
     "connect",
-    refused
-      ? `${what} ${address} refused the connection`
-      : `cannot connect to ${what} ${address}: ${text}`,
+    refused ? `${what} ${address} refused the connection` : `cannot connect to ${what} ${address}: ${text}`,
     {
       cause: error,
-      hint: refused
-        ? "is a server running there, and is the port the right one?"
-        : "check the name and the network",
+      hint: refused ? "is a server running there, and is the port the right one?" : "check the name and the network",
     },
   );
 }

@@ -42,9 +42,9 @@ export class StallGuard implements Disposable {
       channel.fail(
         new TandemError(
           "timeout",
-          `the transfer with ${channel.peer} stalled: ${
-            this.#movedBytes - before
-          } bytes in ${stallTimeoutMs / 1_000} s`,
+          `the transfer with ${channel.peer} stalled: ${this.#movedBytes - before} bytes in ${
+            stallTimeoutMs / 1_000
+          } s`,
         ),
       );
     }, stallTimeoutMs / SAMPLES);

@@ -11,12 +11,7 @@
 import { TandemError } from "../errors.ts";
 import { MAX_COMMAND_BYTES } from "../limits.ts";
 import { encodeHeader, HEADER_BYTES, type Sign } from "./header.ts";
-import {
-  parseRemotePath,
-  type PathRules,
-  type RemotePath,
-  ROOT,
-} from "./path.ts";
+import { parseRemotePath, type PathRules, type RemotePath, ROOT } from "./path.ts";
 
 /** A command, parsed and its path checked. */
 export type Command =
@@ -83,18 +78,14 @@ export function parseCommand(
 /** A folder as a peer names it: nothing is the shared folder, and one trailing `/` (as listings show it) is dropped. */
 function listPath(rest: string | undefined, rules: PathRules): RemotePath {
   if (rest === undefined) return ROOT;
-  const trimmed = rest.length > 1 && rest.endsWith("/")
-    ? rest.slice(0, -1)
-    : rest;
+  const trimmed = rest.length > 1 && rest.endsWith("/") ? rest.slice(0, -1) : rest;
   return parseRemotePath(trimmed, rules);
 }
 
 /** The text of a command, as {@linkcode parseCommand} reads it. */
 export function formatCommand(command: Command): string {
   if (command.verb === "quit") return "quit";
-  return command.path === ROOT
-    ? command.verb
-    : `${command.verb} ${command.path}`;
+  return command.path === ROOT ? command.verb : `${command.verb} ${command.path}`;
 }
 
 /**

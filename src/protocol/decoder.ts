@@ -12,12 +12,7 @@
  */
 
 import { ProtocolError, TandemError } from "../errors.ts";
-import {
-  decodeHeader,
-  type Header,
-  HEADER_BYTES,
-  type HeaderGrammar,
-} from "./header.ts";
+import { decodeHeader, type Header, HEADER_BYTES, type HeaderGrammar } from "./header.ts";
 
 /** Returned when more bytes must be pushed before the question can be answered. */
 export const NEED_MORE: unique symbol = Symbol("need more");

@@ -36,9 +36,7 @@ export function decodeListing(bytes: Uint8Array): ListedName[] {
   for (const line of decoder.decode(bytes).split("\n")) {
     if (line === "" || line === "/") continue;
     names.push(
-      line.endsWith("/")
-        ? { name: line.slice(0, -1), kind: "directory" }
-        : { name: line, kind: "file" },
+      line.endsWith("/") ? { name: line.slice(0, -1), kind: "directory" } : { name: line, kind: "file" },
     );
   }
   return names;

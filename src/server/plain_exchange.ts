@@ -141,8 +141,6 @@ async function assertRoom(
   if (space.freeBytes - sizeBytes >= keepFree) return;
   throw new TandemError(
     "no-space",
-    `${sizeBytes} bytes do not fit: ${space.freeBytes} are free, and ${
-      Math.ceil(keepFree)
-    } must stay so`,
+    `${sizeBytes} bytes do not fit: ${space.freeBytes} are free, and ${Math.ceil(keepFree)} must stay so`,
   );
 }

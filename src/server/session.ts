@@ -14,26 +14,14 @@ import { asTandemError, ProtocolError, TandemError } from "../errors.ts";
 import type { ServerLimits } from "../limits.ts";
 import type { Channel } from "../net/channel.ts";
 import { ControlStream } from "../net/control_stream.ts";
-import {
-  type DataPort,
-  openDataPort,
-  type PortRange,
-} from "../net/data_port.ts";
-import {
-  type Command,
-  decodeCommandText,
-  parseCommand,
-} from "../protocol/command.ts";
+import { type DataPort, openDataPort, type PortRange } from "../net/data_port.ts";
+import { type Command, decodeCommandText, parseCommand } from "../protocol/command.ts";
 import { END, type Message } from "../protocol/decoder.ts";
 import { encodeHeader } from "../protocol/header.ts";
 import type { PathRules } from "../protocol/path.ts";
 import type { FileStore } from "../store/file_store.ts";
 import type { ServerEvent } from "./events.ts";
-import {
-  answerPlain,
-  type PlainContext,
-  type Rights,
-} from "./plain_exchange.ts";
+import { answerPlain, type PlainContext, type Rights } from "./plain_exchange.ts";
 
 /** What all sessions of a server share. */
 export interface SessionHost {
@@ -90,8 +78,7 @@ export class Session {
   }
 
   async #serve(): Promise<void> {
-    const { firstCommandTimeoutMs, idleTimeoutMs, commandTimeoutMs } =
-      this.#host.limits;
+    const { firstCommandTimeoutMs, idleTimeoutMs, commandTimeoutMs } = this.#host.limits;
     let patienceMs = firstCommandTimeoutMs;
     while (!this.#draining) {
       const message = await this.#control.next({
@@ -193,8 +180,7 @@ export class Session {
           outcome: "stranger-on-data-port",
           session: this.#id,
           peer: address,
-          message:
-            `${address} connected to a data port of ${this.#channel.peer}: possible data-port theft`,
+          message: `${address} connected to a data port of ${this.#channel.peer}: possible data-port theft`,
         });
       },
     });

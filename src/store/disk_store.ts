@@ -8,23 +8,10 @@ import * as fs from "node:fs";
 import { promisify } from "node:util";
 import { TandemError } from "../errors.ts";
 import { MAX_LISTED_ENTRIES } from "../limits.ts";
-import {
-  isServableName,
-  type PathRules,
-  type RemotePath,
-  ROOT,
-  splitPath,
-} from "../protocol/path.ts";
+import { isServableName, type PathRules, type RemotePath, ROOT, splitPath } from "../protocol/path.ts";
 import { diskError } from "./disk_error.ts";
 import { openDiskFile } from "./disk_file.ts";
-import type {
-  CreateOptions,
-  FileStore,
-  Landing,
-  StoredFile,
-  StoreEntry,
-  StoreSpace,
-} from "./file_store.ts";
+import type { CreateOptions, FileStore, Landing, StoredFile, StoreEntry, StoreSpace } from "./file_store.ts";
 import { Jail } from "./jail.ts";
 import { openLanding, sweepTemporaries } from "./landing.ts";
 

@@ -63,9 +63,7 @@ export class Jail implements Disposable {
    * @throws {TandemError} `not-found`, `not-directory`; `denied` where a component is a link.
    */
   enter(path: RemotePath): Promise<JailedFolder> {
-    return this.#fd === undefined
-      ? this.#enterByChecks(path)
-      : this.#enterByDescriptors(this.#fd, path);
+    return this.#fd === undefined ? this.#enterByChecks(path) : this.#enterByDescriptors(this.#fd, path);
   }
 
   async #enterByDescriptors(

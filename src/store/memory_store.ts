@@ -7,14 +7,7 @@
 
 import { TandemError } from "../errors.ts";
 import { type RemotePath, ROOT, splitPath } from "../protocol/path.ts";
-import type {
-  CreateOptions,
-  FileStore,
-  Landing,
-  StoredFile,
-  StoreEntry,
-  StoreSpace,
-} from "./file_store.ts";
+import type { CreateOptions, FileStore, Landing, StoredFile, StoreEntry, StoreSpace } from "./file_store.ts";
 
 /** How much a {@linkcode MemoryStore} holds. */
 export interface MemoryStoreOptions {
@@ -74,9 +67,7 @@ export class MemoryStore implements FileStore {
     return attempt(() => {
       const bytes = this.#files.get(path);
       if (bytes !== undefined) return new MemoryFile(bytes);
-      throw this.#folders.has(path)
-        ? new TandemError("is-directory", `"${path}" is a folder`)
-        : notFound(path);
+      throw this.#folders.has(path) ? new TandemError("is-directory", `"${path}" is a folder`) : notFound(path);
     });
   }
 
@@ -108,9 +99,7 @@ export class MemoryStore implements FileStore {
 
   #assertFolder(path: RemotePath): void {
     if (this.#folders.has(path)) return;
-    throw this.#files.has(path)
-      ? new TandemError("not-directory", `"${path}" is not a folder`)
-      : notFound(path);
+    throw this.#files.has(path) ? new TandemError("not-directory", `"${path}" is not a folder`) : notFound(path);
   }
 
   #assertFree(path: RemotePath, options: CreateOptions): void {

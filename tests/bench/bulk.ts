@@ -205,8 +205,7 @@ function report(
   runs: ReadonlyMap<string, readonly Run[]>,
   serverMib: number | undefined,
 ): boolean {
-  const seconds = (name: string) =>
-    median((runs.get(name) ?? []).map((run) => run.seconds));
+  const seconds = (name: string) => median((runs.get(name) ?? []).map((run) => run.seconds));
   const cp = seconds("cp");
   console.log(`\n${SIZE_MIB} MiB, median of ${ROUNDS}, interleaved:\n`);
   console.log("| what | s | x cp | x curl | client MiB |");
@@ -217,9 +216,7 @@ function report(
     const mib = Math.max(...each.map(({ clientMib }) => clientMib ?? 0));
     const curl = s / seconds("python3 http.server + curl");
     console.log(
-      `| ${name} | ${s.toFixed(2)} | ${(s / cp).toFixed(2)} | ${
-        curl.toFixed(2)
-      } | ${mib.toFixed(0)} |`,
+      `| ${name} | ${s.toFixed(2)} | ${(s / cp).toFixed(2)} | ${curl.toFixed(2)} | ${mib.toFixed(0)} |`,
     );
     if (name.startsWith("tandem") && mib > MEMORY_LIMIT_MIB) ok = false;
   }

@@ -49,9 +49,7 @@ export function importFault(
   const layer = layerOf(from);
   if (layer === undefined) return undefined;
   if (specifier.startsWith("node:")) {
-    return MAY_USE_BUILT_INS.includes(layer)
-      ? undefined
-      : `${layer} may not use ${specifier}`;
+    return MAY_USE_BUILT_INS.includes(layer) ? undefined : `${layer} may not use ${specifier}`;
   }
   if (!specifier.startsWith(".")) {
     return layer === "deps.ts" && specifier.startsWith("npm:")
@@ -63,9 +61,7 @@ export function importFault(
       .pathname,
   );
   if (target === undefined) return `"${specifier}" is no part of the program`;
-  return MAY_IMPORT[layer]?.includes(target)
-    ? undefined
-    : `${layer} may not import ${target}: see src/README.md`;
+  return MAY_IMPORT[layer]?.includes(target) ? undefined : `${layer} may not import ${target}: see src/README.md`;
 }
 
 const plugin: Deno.lint.Plugin = {

@@ -43,8 +43,7 @@ for (const [from, specifier] of KEPT) {
 }
 
 Deno.test("the plugin reports impure code when it stands in src/protocol", () => {
-  const impure =
-    "const x = await Deno.readTextFile('a'); setTimeout(() => {}, 1);";
+  const impure = "const x = await Deno.readTextFile('a'); setTimeout(() => {}, 1);";
   const found = Deno.lint.runPlugin(
     plugin,
     "/p/src/protocol/header.ts",
@@ -58,8 +57,7 @@ Deno.test("the plugin reports impure code when it stands in src/protocol", () =>
 });
 
 Deno.test("the plugin reports an import when it breaks the layer rule", () => {
-  const source =
-    `import { serve } from "../server/serve.ts"; export * from "./a.ts"; await import("../net/b.ts");`;
+  const source = `import { serve } from "../server/serve.ts"; export * from "./a.ts"; await import("../net/b.ts");`;
   const found = Deno.lint.runPlugin(plugin, "/p/src/client/client.ts", source);
   assertEquals(found.map(({ id }) => id), ["tandem/layers"]);
 });
