@@ -11,7 +11,6 @@
  * @module
  */
 
-import process from "node:process";
 import { TandemError } from "../errors.ts";
 import { TEMPORARY_PREFIX } from "../protocol/path.ts";
 import { diskError, systemCode } from "./disk_error.ts";
@@ -154,23 +153,30 @@ async function publishNew(temporary: string, target: string): Promise<void> {
   await Deno.remove(temporary);
 }
 
+/** The permissions that this process gives to new files, once the first temporary file has shown them. */
+let newFileMode: number | undefined;
+
 /** A new temporary file in the folder at `base`, which only this process can open and which is locked. */
-async function createTemporary(
-  base: string,
-): Promise<{ file: Deno.FsFile; path: string }> {
+async function createTemporary(base: string): Promise<{ file: Deno.FsFile; path: string }> {
   for (;;) {
     const path = `${base}/${temporaryName()}`;
-    const file = await Deno.open(path, {
-      write: true,
-      createNew: true,
-      mode: 0o600,
-    });
-    if (!CAN_LOCK) return { file, path };
+    // The umask cannot be asked for without a permission that has no narrow
+    // form: so one file is made as any other would be, and closed to others
+    // while it is still empty.
+    const mode = newFileMode === undefined ? 0o666 : 0o600;
+    const file = await Deno.open(path, { write: true, createNew: true, mode });
     // Somebody who sweeps may have taken it for a leftover before it was locked.
-    if (await file.tryLock(true) && (await file.stat()).nlink !== 0) {
-      return { file, path };
+    const locked = !CAN_LOCK || await file.tryLock(true);
+    const info = await file.stat();
+    if (!locked || info.nlink === 0) {
+      file.close();
+      continue;
     }
-    file.close();
+    if (newFileMode === undefined && info.mode !== null) {
+      newFileMode = info.mode & 0o777;
+      await Deno.chmod(path, 0o600);
+    }
+    return { file, path };
   }
 }
 
@@ -213,24 +219,9 @@ function assertReplaceable(
 }
 
 /** A new file gets what any program's file would, a replaced one keeps what it had. */
-async function givePermissions(
-  path: string,
-  mode: number | null,
-): Promise<void> {
-  if (Deno.build.os === "windows") return;
-  const permissions = mode === null ? newFileMode() : mode & 0o777;
-  if (permissions !== 0o600) await Deno.chmod(path, permissions);
-}
-
-/** The mode of a new file; under permissions that hide the umask it is the usual one. */
-function newFileMode(): number {
-  const usualUmask = 0o022;
-  try {
-    return 0o666 & ~process.umask();
-  } catch (error) {
-    if (error instanceof Deno.errors.NotCapable) return 0o666 & ~usualUmask;
-    throw error;
-  }
+async function givePermissions(path: string, replaced: number | null): Promise<void> {
+  const mode = replaced === null ? newFileMode : replaced & 0o777;
+  if (mode !== undefined && mode !== 0o600) await Deno.chmod(path, mode);
 }
 
 /** Makes the names in a folder durable. */
