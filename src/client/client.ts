@@ -180,7 +180,7 @@ export class Client implements AsyncDisposable {
     options: CallOptions = {},
   ): Promise<TransferResult> {
     const remote = checked(path, true);
-    await using file = await openDiskFile(local, local, { followLinks: true });
+    await using file = await openDiskFile(local, local, "follow");
     return await this.#send(remote, file, options);
   }
 

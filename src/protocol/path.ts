@@ -36,7 +36,7 @@ const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\ufffd]/;
 /** Characters that change the direction of text, and so disguise a name. */
 export const BIDI_CONTROLS: RegExp = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/;
 const WINDOWS_CHARACTERS = /[<>:"|?*]/;
-const WINDOWS_DEVICE = /^(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9\u00b9\u00b2\u00b3])(?:\.|$)/i;
+const WINDOWS_DEVICE = /^(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9\u00b9\u00b2\u00b3]) *(?:\.|$)/i;
 
 const encoder = new TextEncoder();
 

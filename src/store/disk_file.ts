@@ -2,11 +2,12 @@
  * Opening a regular file for reading, and nothing but a regular file.
  *
  * The name a peer asked for may be a link out of the folder, or a FIFO, whose
- * opening would hold one of the process's 32 file threads for ever. So it is
- * opened with `O_NOFOLLOW | O_NONBLOCK` and judged by its `fstat`: no moment is
- * left in which one thing is checked and another one is opened. Where the
- * runtime does not pass those flags on (Deno 2.4, Windows), the file's identity
- * is compared before and after instead.
+ * opening would hold one of the process's 32 file threads for ever. `O_NONBLOCK`
+ * sees to the FIFO. `O_NOFOLLOW` would see to the link, but reaches the system
+ * only under all permissions: under narrower ones Deno resolves links itself
+ * before it opens (seen with strace on 2.9.6), and Deno 2.4 does not pass flags
+ * on at all. So unless the path is known to go to the system as it is, the
+ * file's identity is compared: what `lstat` saw must be what was opened.
  *
  * @module
  */
@@ -42,11 +43,14 @@ function readFd(fd: number, buffer: Uint8Array): Promise<number> {
 export const RAW_OPEN_FLAGS: boolean = Deno.build.os !== "windows" &&
   !/^2\.[0-4]\./.test(Deno.version.deno);
 
-/** How a file is opened. */
-export interface OpenOptions {
-  /** Whether a link is followed: only for a path that the user of this machine gave. */
-  readonly followLinks?: boolean;
-}
+/** How a path is followed to its file. */
+export type LinkRule =
+  /** Links are followed: for a path that the user of this machine gave. */
+  | "follow"
+  /** The last component must be no link, which is made sure of by comparing identities. */
+  | "refuse"
+  /** As `refuse`, for a path that Deno hands to the system as it is: then the system refuses. */
+  | "refuse-by-flag";
 
 /**
  * Opens the regular file at `path`.
@@ -54,58 +58,29 @@ export interface OpenOptions {
  * @param shownName what errors call it.
  * @throws {TandemError} `not-found`, `is-directory`, `denied`, as {@linkcode diskError}.
  */
-export async function openDiskFile(
-  path: string,
-  shownName: string,
-  options: OpenOptions = {},
-): Promise<DiskFile> {
+export async function openDiskFile(path: string, shownName: string, links: LinkRule): Promise<DiskFile> {
   await using _turn = await takeOpenTurn();
   try {
-    return RAW_OPEN_FLAGS
-      ? await openByFlags(path, shownName, options.followLinks ?? false)
-      : await openByIdentity(path, shownName, options.followLinks ?? false);
+    return await openRegular(path, shownName, links);
   } catch (error) {
     throw diskError(error, shownName);
   }
 }
 
-async function openByFlags(
-  path: string,
-  shownName: string,
-  followLinks: boolean,
-): Promise<DiskFile> {
+async function openRegular(path: string, shownName: string, links: LinkRule): Promise<DiskFile> {
+  const before = links === "refuse" ? await Deno.lstat(path) : undefined;
+  if (before !== undefined) assertRegular(before.isFile, before.isDirectory, shownName);
   const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
-  const flags = O_RDONLY | O_NONBLOCK | (followLinks ? 0 : O_NOFOLLOW);
-  const fd = await openFd(path, flags);
+  const flags = O_RDONLY | O_NONBLOCK | (links === "follow" ? 0 : O_NOFOLLOW);
+  const fd = await openFd(path, RAW_OPEN_FLAGS ? flags : "r");
   try {
     const stat = fs.fstatSync(fd);
     assertRegular(stat.isFile(), stat.isDirectory(), shownName);
-    return new DiskFile(fd, stat.size, shownName);
-  } catch (error) {
-    fs.closeSync(fd);
-    throw error;
-  }
-}
-
-async function openByIdentity(
-  path: string,
-  shownName: string,
-  followLinks: boolean,
-): Promise<DiskFile> {
-  const before = await (followLinks ? Deno.stat(path) : Deno.lstat(path));
-  assertRegular(before.isFile, before.isDirectory, shownName);
-  const fd = await openFd(path, "r");
-  try {
-    const after = fs.fstatSync(fd);
-    const same = before.ino === null ||
-      (after.ino === before.ino && after.dev === before.dev);
-    if (!same) {
-      throw new TandemError(
-        "denied",
-        `"${shownName}" was exchanged while it was opened`,
-      );
+    const known = before?.ino ?? null;
+    if (known !== null && (stat.ino !== known || stat.dev !== before?.dev)) {
+      throw new TandemError("denied", `"${shownName}" was exchanged while it was opened`);
     }
-    return new DiskFile(fd, after.size, shownName);
+    return new DiskFile(fd, stat.size, shownName);
   } catch (error) {
     fs.closeSync(fd);
     throw error;

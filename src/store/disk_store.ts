@@ -7,11 +7,18 @@
 import * as fs from "node:fs";
 import { promisify } from "node:util";
 import { TandemError } from "../errors.ts";
-import { MAX_LISTED_ENTRIES } from "../limits.ts";
 import { isServableName, type PathRules, type RemotePath, ROOT, splitPath } from "../protocol/path.ts";
 import { diskError } from "./disk_error.ts";
 import { openDiskFile } from "./disk_file.ts";
-import type { CreateOptions, FileStore, Landing, StoredFile, StoreEntry, StoreSpace } from "./file_store.ts";
+import {
+  type CreateOptions,
+  type FileStore,
+  type Landing,
+  listed,
+  type StoredFile,
+  type StoreEntry,
+  type StoreSpace,
+} from "./file_store.ts";
 import { Jail } from "./jail.ts";
 import { openLanding, sweepTemporaries } from "./landing.ts";
 
@@ -55,13 +62,7 @@ export class DiskStore implements FileStore {
     } catch (error) {
       throw diskError(error, path);
     }
-    if (entries.length > MAX_LISTED_ENTRIES) {
-      throw new TandemError(
-        "too-large",
-        `"${path}" has ${entries.length} entries; at most ${MAX_LISTED_ENTRIES} are listed`,
-      );
-    }
-    return entries.sort((a, b) => a.name < b.name ? -1 : 1);
+    return listed(path, entries);
   }
 
   /** Opens a regular file, without following links. */
@@ -69,7 +70,8 @@ export class DiskStore implements FileStore {
     if (path === ROOT) throw new TandemError("is-directory", "it is a folder");
     const { folder: parent, name } = splitPath(path);
     using folder = await this.#jail.enter(parent);
-    return await openDiskFile(`${folder.base}/${name}`, path);
+    const links = this.#jail.raceFree ? "refuse-by-flag" : "refuse";
+    return await openDiskFile(`${folder.base}/${name}`, path, links);
   }
 
   /** Begins a file beside its destination. */

@@ -10,6 +10,8 @@
  * @module
  */
 
+import { TandemError } from "../errors.ts";
+import { MAX_LISTED_ENTRIES } from "../limits.ts";
 import type { RemotePath } from "../protocol/path.ts";
 
 /** One name in a folder of a store. */
@@ -86,4 +88,15 @@ export interface FileStore {
   space(): Promise<StoreSpace | undefined>;
   /** Lets go of what the store holds open. */
   close(): void;
+}
+
+/** The entries of a folder, in the order of their names. Refused where they are too many: a part would pass for the whole. */
+export function listed(path: RemotePath, entries: StoreEntry[]): StoreEntry[] {
+  if (entries.length > MAX_LISTED_ENTRIES) {
+    throw new TandemError(
+      "too-large",
+      `"${path}" has ${entries.length} entries; at most ${MAX_LISTED_ENTRIES} are listed`,
+    );
+  }
+  return entries.sort((a, b) => a.name < b.name ? -1 : 1);
 }

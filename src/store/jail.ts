@@ -74,15 +74,13 @@ export class Jail implements Disposable {
     let fd = root;
     for (const name of path === "" ? [] : path.split("/")) {
       try {
-        const next = await openFd(
-          `/proc/self/fd/${fd}/${name}`,
-          O_RDONLY | O_DIRECTORY | O_NOFOLLOW,
-        );
+        const next = await openFd(`/proc/self/fd/${fd}/${name}`, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
         if (fd !== root) fs.closeSync(fd);
         fd = next;
       } catch (error) {
+        const failure = await linkOr(error, `/proc/self/fd/${fd}/${name}`, path);
         if (fd !== root) fs.closeSync(fd);
-        throw diskError(error, path);
+        throw failure;
       }
     }
     return {
@@ -132,6 +130,22 @@ export class Jail implements Disposable {
   [Symbol.dispose](): void {
     if (this.#fd !== undefined) fs.closeSync(this.#fd);
   }
+}
+
+/** Why a folder could not be opened: the system calls a link "no folder". */
+async function linkOr(error: unknown, step: string, path: RemotePath): Promise<TandemError> {
+  const failure = diskError(error, path);
+  if (failure.code !== "not-directory") return failure;
+  try {
+    return (await Deno.lstat(step)).isSymlink ? throughLink(path) : failure;
+  } catch {
+    // It is gone meanwhile.
+    return failure;
+  }
+}
+
+function throughLink(path: RemotePath): TandemError {
+  return new TandemError("denied", `"${path}" leads through a link, and links are not followed`);
 }
 
 /** A descriptor of `root` from which paths can be walked, or undefined where that does not work. */

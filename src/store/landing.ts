@@ -11,6 +11,7 @@
  * @module
  */
 
+import process from "node:process";
 import { TandemError } from "../errors.ts";
 import { TEMPORARY_PREFIX } from "../protocol/path.ts";
 import { diskError, systemCode } from "./disk_error.ts";
@@ -42,13 +43,14 @@ export async function openLanding(
   try {
     const present = await presentAt(target);
     if (present !== undefined) assertReplaceable(present, shownName, options);
-    const { file, path } = await createTemporary(base);
+    const { file, path, usualMode } = await createTemporary(base);
+    const replacedMode = present?.mode ?? null;
     return new DiskLanding(file, path, {
       base,
       target,
       shownName,
       replace: options.replace,
-      mode: present?.mode ?? null,
+      mode: replacedMode === null ? usualMode : replacedMode & 0o777,
     });
   } catch (error) {
     throw diskError(error, shownName);
@@ -60,8 +62,8 @@ interface LandingTarget {
   readonly target: string;
   readonly shownName: string;
   readonly replace: boolean;
-  /** The permissions of the file that is replaced. */
-  readonly mode: number | null;
+  /** The permissions that it gets: those of the file that it replaces, or the usual ones. */
+  readonly mode: number | undefined;
 }
 
 /** A file on disk that has no name yet. */
@@ -110,7 +112,8 @@ export class DiskLanding implements Landing {
   async commit(): Promise<void> {
     try {
       await this.#file.sync();
-      await givePermissions(this.#temporary, this.#to.mode);
+      const { mode } = this.#to;
+      if (mode !== undefined && mode !== 0o600) await Deno.chmod(this.#temporary, mode);
       if (this.#to.replace) {
         await Deno.rename(this.#temporary, this.#to.target);
       } else {
@@ -153,18 +156,22 @@ async function publishNew(temporary: string, target: string): Promise<void> {
   await Deno.remove(temporary);
 }
 
-/** The permissions that this process gives to new files, once the first temporary file has shown them. */
-let newFileMode: number | undefined;
+/** An open temporary file. */
+interface Temporary {
+  readonly file: Deno.FsFile;
+  readonly path: string;
+  /** The permissions that a file gets here which asks for none; undefined where there are none (Windows). */
+  readonly usualMode: number | undefined;
+}
 
 /** A new temporary file in the folder at `base`, which only this process can open and which is locked. */
-async function createTemporary(base: string): Promise<{ file: Deno.FsFile; path: string }> {
+async function createTemporary(base: string): Promise<Temporary> {
+  const known = modeByUmask();
   for (;;) {
     const path = `${base}/${temporaryName()}`;
-    // The umask cannot be asked for without a permission that has no narrow
-    // form: so one file is made as any other would be, and closed to others
-    // while it is still empty.
-    const mode = newFileMode === undefined ? 0o666 : 0o600;
-    const file = await Deno.open(path, { write: true, createNew: true, mode });
+    // Where the umask cannot be asked for, the file is made as any other would
+    // be, looked at, and closed to others while it is still empty.
+    const file = await Deno.open(path, { write: true, createNew: true, mode: known === undefined ? 0o666 : 0o600 });
     // Somebody who sweeps may have taken it for a leftover before it was locked.
     const locked = !CAN_LOCK || await file.tryLock(true);
     const info = await file.stat();
@@ -172,11 +179,20 @@ async function createTemporary(base: string): Promise<{ file: Deno.FsFile; path:
       file.close();
       continue;
     }
-    if (newFileMode === undefined && info.mode !== null) {
-      newFileMode = info.mode & 0o777;
-      await Deno.chmod(path, 0o600);
-    }
-    return { file, path };
+    if (known !== undefined || info.mode === null) return { file, path, usualMode: known };
+    await Deno.chmod(path, 0o600);
+    return { file, path, usualMode: info.mode & 0o777 };
+  }
+}
+
+/** The permissions that the umask leaves; undefined where this program may not ask (no narrow permission allows it). */
+function modeByUmask(): number | undefined {
+  if (Deno.build.os === "windows") return undefined;
+  try {
+    return 0o666 & ~process.umask();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) return undefined;
+    throw error;
   }
 }
 
@@ -216,12 +232,6 @@ function assertReplaceable(
       `"${shownName}" is no regular file, and is not replaced`,
     );
   }
-}
-
-/** A new file gets what any program's file would, a replaced one keeps what it had. */
-async function givePermissions(path: string, replaced: number | null): Promise<void> {
-  const mode = replaced === null ? newFileMode : replaced & 0o777;
-  if (mode !== undefined && mode !== 0o600) await Deno.chmod(path, mode);
 }
 
 /** Makes the names in a folder durable. */

@@ -7,7 +7,15 @@
 
 import { TandemError } from "../errors.ts";
 import { type RemotePath, ROOT, splitPath } from "../protocol/path.ts";
-import type { CreateOptions, FileStore, Landing, StoredFile, StoreEntry, StoreSpace } from "./file_store.ts";
+import {
+  type CreateOptions,
+  type FileStore,
+  type Landing,
+  listed,
+  type StoredFile,
+  type StoreEntry,
+  type StoreSpace,
+} from "./file_store.ts";
 
 /** How much a {@linkcode MemoryStore} holds. */
 export interface MemoryStoreOptions {
@@ -58,7 +66,7 @@ export class MemoryStore implements FileStore {
       };
       for (const inner of this.#files.keys()) add(inner, "file");
       for (const inner of this.#folders) add(inner, "directory");
-      return entries.sort((a, b) => a.name < b.name ? -1 : 1);
+      return listed(path, entries);
     });
   }
 
@@ -67,7 +75,9 @@ export class MemoryStore implements FileStore {
     return attempt(() => {
       const bytes = this.#files.get(path);
       if (bytes !== undefined) return new MemoryFile(bytes);
-      throw this.#folders.has(path) ? new TandemError("is-directory", `"${path}" is a folder`) : notFound(path);
+      if (this.#folders.has(path)) throw new TandemError("is-directory", `"${path}" is a folder`);
+      this.#assertFolder(splitPath(path).folder);
+      throw notFound(path);
     });
   }
 
@@ -76,14 +86,24 @@ export class MemoryStore implements FileStore {
     return attempt(() => {
       this.#assertFolder(splitPath(path).folder);
       this.#assertFree(path, options);
-      return new MemoryLanding(
-        () => this.#capacityBytes - this.#usedBytes,
-        (bytes) => {
+      return new MemoryLanding({
+        reserve: (bytes) => this.#reserve(bytes),
+        publish: (bytes) => {
+          const taken = this.#folders.has(path) || this.#files.has(path);
+          if (taken && !options.replace) throw alreadyThere(path);
           this.#assertFree(path, options);
           this.#publish(path, bytes);
         },
-      );
+      });
     });
+  }
+
+  /** Takes room for `bytes` more, or gives some back. */
+  #reserve(bytes: number): void {
+    if (this.#usedBytes + bytes > this.#capacityBytes) {
+      throw new TandemError("no-space", "the store is full");
+    }
+    this.#usedBytes += bytes;
   }
 
   /** What is left of the capacity. */
@@ -99,7 +119,10 @@ export class MemoryStore implements FileStore {
 
   #assertFolder(path: RemotePath): void {
     if (this.#folders.has(path)) return;
-    throw this.#files.has(path) ? new TandemError("not-directory", `"${path}" is not a folder`) : notFound(path);
+    for (let above = path; above !== ROOT; above = splitPath(above).folder) {
+      if (this.#files.has(above)) throw new TandemError("not-directory", `"${path}": it is not a folder`);
+    }
+    throw notFound(path);
   }
 
   #assertFree(path: RemotePath, options: CreateOptions): void {
@@ -107,7 +130,7 @@ export class MemoryStore implements FileStore {
       throw new TandemError("is-directory", `"${path}" is a folder`);
     }
     if (!options.replace && this.#files.has(path)) {
-      throw new TandemError("exists", `"${path}" exists already`);
+      throw alreadyThere(path);
     }
   }
 }
@@ -139,22 +162,26 @@ export class MemoryFile implements StoredFile {
   }
 }
 
+/** What a landing does to its store. */
+interface LandingPlace {
+  /** Takes room, or with a negative number gives it back. */
+  reserve(bytes: number): void;
+  /** Gives the bytes their name, and counts them. */
+  publish(bytes: Uint8Array): void;
+}
+
 class MemoryLanding implements Landing {
-  readonly #room: () => number;
-  readonly #publish: (bytes: Uint8Array) => void;
+  readonly #place: LandingPlace;
   #bytes = new Uint8Array(1024);
   #length = 0;
 
-  constructor(room: () => number, publish: (bytes: Uint8Array) => void) {
-    this.#room = room;
-    this.#publish = publish;
+  constructor(place: LandingPlace) {
+    this.#place = place;
   }
 
   write(bytes: Uint8Array): void {
+    this.#place.reserve(bytes.length);
     const needed = this.#length + bytes.length;
-    if (needed > this.#room()) {
-      throw new TandemError("no-space", "the store is full");
-    }
     if (needed > this.#bytes.length) {
       const larger = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
       larger.set(this.#bytes.subarray(0, this.#length));
@@ -165,12 +192,25 @@ class MemoryLanding implements Landing {
   }
 
   commit(): Promise<void> {
-    return attempt(() => this.#publish(this.#bytes.slice(0, this.#length)));
+    return attempt(() => {
+      this.#place.publish(this.#bytes.slice(0, this.#length));
+      this.#giveBack();
+    });
+  }
+
+  /** Gives back what was reserved: once it is published it is counted there. */
+  #giveBack(): void {
+    this.#place.reserve(-this.#length);
+    this.#length = 0;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    return Promise.resolve();
+    return attempt(() => this.#giveBack());
   }
+}
+
+function alreadyThere(path: RemotePath): TandemError {
+  return new TandemError("exists", `"${path}" exists already`);
 }
 
 function notFound(path: RemotePath): TandemError {
