@@ -153,8 +153,7 @@ export class Session {
     try {
       return parseCommand(message.body, this.#host.nameRules);
     } catch (error) {
-      const isPut = decodeCommandText(message.body)?.startsWith("put ");
-      if (!isPut) await this.#accept(port);
+      if (!wasMeantAsPut(message.body)) await this.#accept(port);
       throw error;
     }
   }
@@ -230,6 +229,12 @@ export class Session {
     this.#data?.fail(error);
     this.#channel.fail(error);
   }
+}
+
+/** Whether a command that is none begins as a `put` does; by bytes, since it may not be UTF-8. */
+function wasMeantAsPut(command: Uint8Array): boolean {
+  const [p, u, t, space = 0x20] = command;
+  return p === 0x70 && u === 0x75 && t === 0x74 && space === 0x20;
 }
 
 function shutDown(): TandemError {

@@ -37,9 +37,7 @@ const spacedHeader = fc.tuple(unsignedValue, fc.nat(9), fc.nat(9))
 const signedHeader = fc.tuple(
   unsignedValue,
   fc.constantFrom("+", "-", " ", "0"),
-).map(([value, first]) =>
-  ascii(first + String(value).padStart(10, "0").slice(1))
-);
+).map(([value, first]) => ascii(first + String(value).padStart(10, "0").slice(1)));
 
 const damagedHeader = fc.tuple(
   fc.oneof(spacedHeader, signedHeader),

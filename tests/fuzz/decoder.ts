@@ -12,13 +12,7 @@ import { Decoder, END, NEED_MORE } from "../../src/protocol/decoder.ts";
 import { encodeHeader, MAX_UNSIGNED_VALUE } from "../../src/protocol/header.ts";
 import { fc } from "../deps.ts";
 import { outcomeOf } from "../protocol/outcome.ts";
-import {
-  byteByByte,
-  concat,
-  latin1,
-  type Reading,
-  readStream,
-} from "../protocol/reading.ts";
+import { byteByByte, concat, latin1, type Reading, readStream } from "../protocol/reading.ts";
 import { ascii, headerBytes } from "./arbitraries.ts";
 import { HEADER_PATTERNS } from "./header.ts";
 import { assertSame, target } from "./target.ts";

@@ -6,11 +6,7 @@
  * @module
  */
 
-import {
-  decodeListing,
-  encodeListing,
-  type ListedName,
-} from "../../src/protocol/listing.ts";
+import { decodeListing, encodeListing, type ListedName } from "../../src/protocol/listing.ts";
 import { fc } from "../deps.ts";
 import { concat } from "../protocol/reading.ts";
 import { ordinaryName, pathLike } from "./arbitraries.ts";
@@ -37,9 +33,7 @@ const encoder = new TextEncoder();
 const hostileBytes = fc.array(
   fc.oneof(
     pathLike.map((text) => encoder.encode(text)),
-    fc.constantFrom("\n", "/\n", "\r\n", "\n\n").map((text) =>
-      encoder.encode(text)
-    ),
+    fc.constantFrom("\n", "/\n", "\r\n", "\n\n").map((text) => encoder.encode(text)),
     fc.uint8Array({ maxLength: 4 }),
   ),
   { maxLength: 5 },

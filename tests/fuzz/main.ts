@@ -1,10 +1,9 @@
 /**
- * The long run of the fuzz targets: `deno run -A tests/fuzz/main.ts`.
+ * The long run of the fuzz targets: `deno task fuzz [TARGET [PATH]]`.
  *
- * `FUZZ_SECONDS` (60 if it is not given) are shared out over the targets,
- * `FUZZ_SEED` repeats a run, `FUZZ_TARGET` picks the targets whose name has it
- * in it, and `FUZZ_PATH` with the seed of a report replays one counterexample.
- * Exits with 1 if there was a counterexample.
+ * `FUZZ_SECONDS` (60 if it is not given) are shared out over the targets, or
+ * those with TARGET in their name. `FUZZ_SEED` repeats a run, and with the PATH
+ * of a report one counterexample. Exits with 1 if there was a counterexample.
  *
  * @module
  */
@@ -14,10 +13,6 @@ import { targets } from "./targets.ts";
 
 // Large enough that making a batch costs nothing, small enough to stop in time.
 const BATCH_RUNS = 2_000;
-
-// Most inputs are refused, and a report shows no stack: making them would take
-// a quarter of the time.
-Error.stackTraceLimit = 0;
 
 interface Result {
   readonly cases: number;
@@ -60,8 +55,7 @@ function main(): number {
   const seconds = readNumber("FUZZ_SECONDS") ?? 60;
   const seed = readNumber("FUZZ_SEED") ??
     Math.floor(Math.random() * 2 ** 32) - 2 ** 31;
-  const wanted = Deno.env.get("FUZZ_TARGET") ?? "";
-  const path = Deno.env.get("FUZZ_PATH");
+  const [wanted = "", path] = Deno.args;
   const chosen = targets.filter(({ name }) => name.includes(wanted));
   if (chosen.length === 0) {
     console.error(`no target has "${wanted}" in its name`);

@@ -10,11 +10,7 @@
 
 import { Buffer } from "node:buffer";
 import { posix, win32 } from "node:path";
-import {
-  isServableName,
-  parseRemotePath,
-  type PathRules,
-} from "../../src/protocol/path.ts";
+import { isServableName, parseRemotePath, type PathRules } from "../../src/protocol/path.ts";
 import { fc } from "../deps.ts";
 import { outcomeOf } from "../protocol/outcome.ts";
 import { pathLike, pathRules } from "./arbitraries.ts";

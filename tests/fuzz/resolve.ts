@@ -8,20 +8,10 @@
  */
 
 import { posix } from "node:path";
-import {
-  parseRemotePath,
-  resolveRemotePath,
-  ROOT,
-  splitPath,
-} from "../../src/protocol/path.ts";
+import { parseRemotePath, resolveRemotePath, ROOT, splitPath } from "../../src/protocol/path.ts";
 import { fc } from "../deps.ts";
 import { outcomeOf } from "../protocol/outcome.ts";
-import {
-  ordinaryName,
-  ordinaryPath,
-  pathLike,
-  pathRules,
-} from "./arbitraries.ts";
+import { ordinaryName, ordinaryPath, pathLike, pathRules } from "./arbitraries.ts";
 import { checkInside, isOrdinaryPath } from "./name.ts";
 import { assertSame, target } from "./target.ts";
 

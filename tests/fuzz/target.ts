@@ -63,7 +63,7 @@ function report<T>(name: string, details: fc.RunDetails<T>): string {
     `  input: ${printable(fc.stringify(counterexample))}`,
     `  error: ${printable(String(errorInstance))}`,
     `  seed ${seed}, path ${counterexamplePath}`,
-    `  replay: FUZZ_TARGET="${name}" FUZZ_SEED=${seed} FUZZ_PATH=${counterexamplePath} deno run -A tests/fuzz/main.ts`,
+    `  replay: FUZZ_SEED=${seed} deno task fuzz "${name}" ${counterexamplePath}`,
   ].join("\n");
 }
 

@@ -19,7 +19,6 @@ import hashlib
 import io
 import json
 import os
-import random
 import select
 import shutil
 import socket
@@ -56,16 +55,6 @@ def number(header):
     if len(header) < 10 or value < 0:
         raise End("no-header")
     return value
-
-
-def free_port():
-    """A port below those that outgoing connections use: a client that tries it again and again
-    while nobody listens might else be connected to itself."""
-    while True:
-        port = random.randrange(20000, 32768)
-        with socket.socket() as probe:
-            if probe.connect_ex((HOST, port)):
-                return port
 
 
 class Session:
@@ -145,10 +134,12 @@ class Session:
         if last and options.no_port_after_quit:
             return False
 
-        late = options.port_before_listen
-        if not late:
-            self.listener = socket.create_server((HOST, 0))
-        report["port"] = free_port() if late else self.listener.getsockname()[1]
+        # A port that is bound but not listened on refuses connections, and stays ours.
+        self.listener = socket.socket()
+        self.listener.bind((HOST, 0))
+        report["port"] = self.listener.getsockname()[1]
+        if not options.port_before_listen:
+            self.listener.listen()
         header = options.bad_port or PADS[options.pad] % report["port"]
         self.send(control, [header.encode()], {"in-port": 5, "after-port": 10})
         if options.bad_port:
@@ -158,9 +149,9 @@ class Session:
                                or os.path.lexists(path) and not options.overwrite):
             report["outcome"] = "refused"  # and the listener is closed unaccepted
             return True
-        if late:
-            time.sleep(late)
-            self.listener = socket.create_server((HOST, report["port"]))
+        if options.port_before_listen:
+            time.sleep(options.port_before_listen)
+            self.listener.listen()
         if last and not options.hang_after_quit:  # the client comes, or ends the session
             if self.listener not in select.select([self.listener, control], [], [], DEADLINE)[0]:
                 return False

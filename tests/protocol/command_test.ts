@@ -7,38 +7,14 @@
 
 import { TandemError } from "../../src/errors.ts";
 import { MAX_COMMAND_BYTES } from "../../src/limits.ts";
-import {
-  type Command,
-  encodeCommand,
-  formatCommand,
-  parseCommand,
-  type Verb,
-} from "../../src/protocol/command.ts";
+import { type Command, encodeCommand, formatCommand, parseCommand, type Verb } from "../../src/protocol/command.ts";
 import { Decoder } from "../../src/protocol/decoder.ts";
 import type { Sign } from "../../src/protocol/header.ts";
-import {
-  parseRemotePath,
-  type PathRules,
-  ROOT,
-} from "../../src/protocol/path.ts";
-import {
-  assert,
-  assertEquals,
-  assertNotMatch,
-  assertStringIncludes,
-  assertThrows,
-  fail,
-} from "../deps.ts";
+import { parseRemotePath, type PathRules, ROOT } from "../../src/protocol/path.ts";
+import { assert, assertEquals, assertNotMatch, assertStringIncludes, assertThrows, fail } from "../deps.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
 import { concat, cuts, latin1 } from "./reading.ts";
-import {
-  bytesOf,
-  readVectors,
-  testName,
-  type Text,
-  textOf,
-  type Vector,
-} from "./vectors.ts";
+import { bytesOf, readVectors, testName, type Text, textOf, type Vector } from "./vectors.ts";
 
 interface CommandVector extends Vector {
   /** Whether the command is only read, or written too. */
@@ -93,9 +69,7 @@ function expectedOutcome(vector: CommandVector): Outcome<Command> {
   const { error, verb, path } = vector;
   assert((error === undefined) !== (verb === undefined));
   if (error !== undefined) return { error };
-  const command = verb === "quit"
-    ? { verb }
-    : { verb, path: textOf(path ?? fail()) };
+  const command = verb === "quit" ? { verb } : { verb, path: textOf(path ?? fail()) };
   return { value: command as Command };
 }
 

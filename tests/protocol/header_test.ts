@@ -19,13 +19,7 @@ import {
 import { assertEquals, assertMatch, assertThrows, fail } from "../deps.ts";
 import { outcomeOf } from "./outcome.ts";
 import { byteByByte, concat, latin1 } from "./reading.ts";
-import {
-  bytesOf,
-  readVectors,
-  testName,
-  type Text,
-  type Vector,
-} from "./vectors.ts";
+import { bytesOf, readVectors, testName, type Text, type Vector } from "./vectors.ts";
 
 interface HeaderVector extends Vector {
   /** Whether the bytes are read, the value is written, or both. */

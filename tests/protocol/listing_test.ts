@@ -7,23 +7,12 @@
 import { MAX_MESSAGE_BYTES } from "../../src/limits.ts";
 import { Decoder } from "../../src/protocol/decoder.ts";
 import { encodeHeader } from "../../src/protocol/header.ts";
-import {
-  decodeListing,
-  encodeListing,
-  type ListedName,
-} from "../../src/protocol/listing.ts";
+import { decodeListing, encodeListing, type ListedName } from "../../src/protocol/listing.ts";
 import { parseRemotePath } from "../../src/protocol/path.ts";
 import { assert, assertEquals } from "../deps.ts";
 import { outcomeOf } from "./outcome.ts";
 import { concat, cuts, latin1 } from "./reading.ts";
-import {
-  bytesOf,
-  readVectors,
-  testName,
-  type Text,
-  textOf,
-  type Vector,
-} from "./vectors.ts";
+import { bytesOf, readVectors, testName, type Text, textOf, type Vector } from "./vectors.ts";
 
 interface ListingVector extends Vector {
   /** Whether the listing is only read, or written too. */

@@ -6,11 +6,7 @@
  * @module
  */
 
-import {
-  type ErrorCode,
-  ProtocolError,
-  TandemError,
-} from "../../src/errors.ts";
+import { type ErrorCode, ProtocolError, TandemError } from "../../src/errors.ts";
 
 /** A value, or the code of a {@linkcode TandemError}. */
 export type Outcome<T> =

@@ -15,20 +15,9 @@ import {
   ROOT,
   splitPath,
 } from "../../src/protocol/path.ts";
-import {
-  assert,
-  assertEquals,
-  assertNotEquals,
-  assertThrows,
-} from "../deps.ts";
+import { assert, assertEquals, assertNotEquals, assertThrows } from "../deps.ts";
 import { outcomeOf } from "./outcome.ts";
-import {
-  readVectors,
-  testName,
-  type Text,
-  textOf,
-  type Vector,
-} from "./vectors.ts";
+import { readVectors, testName, type Text, textOf, type Vector } from "./vectors.ts";
 
 interface NameVector extends Vector {
   readonly path: Text;
@@ -138,9 +127,7 @@ Deno.test("P11 names that only look alike stay apart", () => {
 Deno.test("P12 a temporary name is refused in letters of every case", () => {
   const letters = "tandem";
   for (let mask = 0; mask < 2 ** letters.length; mask++) {
-    const cased = [...letters].map((letter, i) =>
-      mask & 2 ** i ? letter.toUpperCase() : letter
-    );
+    const cased = [...letters].map((letter, i) => mask & 2 ** i ? letter.toUpperCase() : letter);
     const name = `.${cased.join("")}-x.part`;
     assertEquals(outcomeOf(() => parseRemotePath(name)), { error: "denied" });
     assert(!isServableName(name), name);
@@ -254,6 +241,7 @@ Deno.test("splitPath() parts a path at its last slash", () => {
   for (
     const [path, folder, name] of [
       ["a", "", "a"],
+      ["abc", "", "abc"],
       ["a/b", "a", "b"],
       ["a/b/c.txt", "a/b", "c.txt"],
     ] as const

@@ -35,9 +35,7 @@ function astray(
   scenarios: readonly Scenario[],
 ): string[] {
   return scenarios
-    .filter(({ cites }) =>
-      cites.length === 0 || !cites.every((id) => ids.includes(id))
-    )
+    .filter(({ cites }) => cites.length === 0 || !cites.every((id) => ids.includes(id)))
     .map(({ id, cites }) => `${id} cites [${cites.join(", ")}]`);
 }
 

@@ -113,9 +113,7 @@ function piecesOf(text: Text): readonly Piece[] {
 }
 
 function pieceBytes(piece: Piece): Uint8Array {
-  return typeof piece === "object" && "hex" in piece
-    ? Uint8Array.fromHex(piece.hex)
-    : encoder.encode(pieceText(piece));
+  return typeof piece === "object" && "hex" in piece ? Uint8Array.fromHex(piece.hex) : encoder.encode(pieceText(piece));
 }
 
 function pieceText(piece: Piece): string {
