@@ -128,8 +128,8 @@ export class PlainExchange implements Exchange {
         limits.putCloseTimeoutMs,
         "the end of a put, of which every byte was sent,",
       );
-      const rest = new Uint8Array(512);
-      while (await data.read(rest) !== null);
+      // A server has nothing to say here: whatever speaks is not the one that was meant.
+      if (await data.read(new Uint8Array(1)) !== null) throw new ProtocolError(`"${path}" was answered with bytes`);
     } catch (error) {
       if (isRefusal(error) && !await this.#isGone()) throw refused(path, error);
       throw error;

@@ -101,6 +101,13 @@ export class DataPort implements Disposable {
     });
   }
 
+  /** Closes the port unaccepted, and keeps others from getting it while its client may still try. */
+  refuse(): void {
+    resting.delete(this.port);
+    resting.set(this.port, performance.now() + REFUSED_PORT_REST_MS);
+    this.close();
+  }
+
   /** Closes the port; more than once does no harm. */
   close(): void {
     if (this.#closed) return;
@@ -114,6 +121,21 @@ export class DataPort implements Disposable {
   }
 }
 
+/** A client tries a refused port again for about a second; so long, with some more, it is given to nobody else, in milliseconds. */
+const REFUSED_PORT_REST_MS = 2_000;
+
+/** Refused ports, and until when they rest. The oldest come first. */
+const resting = new Map<number, number>();
+
+function isResting(port: number): boolean {
+  const now = performance.now();
+  for (const [oldest, untilMs] of resting) {
+    if (untilMs > now) break;
+    resting.delete(oldest);
+  }
+  return resting.has(port);
+}
+
 /**
  * Opens a fresh data port at the local address of a control connection: a free
  * one of the system's choice, or one of `range`.
@@ -121,28 +143,24 @@ export class DataPort implements Disposable {
  * @throws {TandemError} `busy` if there is none.
  */
 export function openDataPort(hostname: string, range?: PortRange): DataPort {
-  if (range === undefined) {
-    try {
-      return new DataPort(Deno.listen({ hostname, port: 0 }));
-    } catch (error) {
-      throw noPort("the system has no free data port", error);
-    }
-  }
-  const count = range.to - range.from + 1;
+  const count = range === undefined ? MAX_DATA_PORT_TRIES : range.to - range.from + 1;
   const first = Math.floor(Math.random() * count);
   let lastError: unknown;
   for (let i = 0; i < Math.min(count, MAX_DATA_PORT_TRIES); i++) {
-    const port = range.from + (first + i) % count;
+    const port = range === undefined ? 0 : range.from + (first + i) % count;
+    if (isResting(port)) continue;
     try {
-      return new DataPort(Deno.listen({ hostname, port }));
+      const open = new DataPort(Deno.listen({ hostname, port }));
+      if (!isResting(open.port)) return open;
+      open.close();
     } catch (error) {
       lastError = error;
+      // The system has none, so asking again does not help.
+      if (range === undefined) break;
     }
   }
-  throw noPort(
-    `no data port from ${range.from} to ${range.to} is free`,
-    lastError,
-  );
+  const which = range === undefined ? "" : ` from ${range.from} to ${range.to}`;
+  throw noPort(`there is no free data port${which}`, lastError);
 }
 
 function noPort(message: string, cause: unknown): TandemError {

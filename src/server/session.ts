@@ -120,7 +120,7 @@ export class Session {
     if (!this.#portSent) {
       // Refused: the port is closed before its number is known, so that no
       // client can send a small file into it and take that for success.
-      port.close();
+      port.refuse();
       await this.#sendPort(port);
     }
     const isQuit = command?.verb === "quit";
