@@ -213,11 +213,7 @@ async function localFolderEntries(path: string): Promise<Deno.DirEntry[]> {
 export function localError(error: unknown, path: string): TandemError {
   if (error instanceof TandemError) return error;
   const text = error instanceof Error ? error.message : String(error);
-  const code = error instanceof Deno.errors.NotFound
-    ? "not-found"
-    : error instanceof Deno.errors.NotADirectory
-    ? "not-directory"
-    : "local-io";
+  const code = error instanceof Deno.errors.NotADirectory ? "not-directory" : "local-io";
   return new TandemError(code, `"${path}": ${text}`, { cause: error });
 }
 

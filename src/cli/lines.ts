@@ -49,7 +49,7 @@ export async function runLines(
 /**
  * The lines of a file, or of stdin where it is `-`.
  *
- * @throws {TandemError} `not-found`, `local-io` if it cannot be read.
+ * @throws {TandemError} `local-io` if it cannot be read.
  */
 export async function textLines(path: string): Promise<AsyncIterable<string>> {
   if (path === "-") return linesOf(Deno.stdin.readable);
@@ -57,9 +57,8 @@ export async function textLines(path: string): Promise<AsyncIterable<string>> {
     const file = await Deno.open(path);
     return linesOf(file.readable);
   } catch (error) {
-    const code = error instanceof Deno.errors.NotFound ? "not-found" : "local-io";
     throw new TandemError(
-      code,
+      "local-io",
       `cannot read commands from "${path}": ${String(error)}`,
       {
         cause: error,

@@ -139,8 +139,8 @@ export class Client implements AsyncDisposable {
    * Fetches a file to `local`, where it appears whole or not at all.
    *
    * @throws {TandemError} `exists` if there is a file already, and it may not be
-   * replaced; `is-directory`, `denied`, `no-space`, `local-io` for the local
-   * side; and as {@linkcode Client.get}.
+   * replaced; `is-directory`, `no-space`, `local-io` for the local side; and as
+   * {@linkcode Client.get}.
    */
   async download(
     path: string,
@@ -149,12 +149,9 @@ export class Client implements AsyncDisposable {
   ): Promise<TransferResult> {
     const remote = checked(path);
     const signal = this.#signal(options.signal);
-    await using landing = await openLanding(
-      dirname(local),
-      basename(local),
-      local,
-      { replace: options.overwrite ?? false },
-    );
+    await using landing = await openLanding(dirname(local), basename(local), local, {
+      replace: options.overwrite ?? false,
+    }).catch(failLocally);
     using _turn = await this.#takeTurn(signal);
     const startedMs = performance.now();
     const progress: { totalBytes: number } = { totalBytes: 0 };
@@ -171,8 +168,8 @@ export class Client implements AsyncDisposable {
   /**
    * Sends the file at `local`, as large as it is when it is opened.
    *
-   * @throws {TandemError} `not-found`, `is-directory`, `denied` for the local
-   * side; and as {@linkcode Client.put}.
+   * @throws {TandemError} `is-directory`, `local-io` for the local side; and as
+   * {@linkcode Client.put}.
    */
   async upload(
     local: string,
@@ -180,7 +177,7 @@ export class Client implements AsyncDisposable {
     options: CallOptions = {},
   ): Promise<TransferResult> {
     const remote = checked(path, true);
-    await using file = await openDiskFile(local, local, "follow");
+    await using file = await openDiskFile(local, local, "follow").catch(failLocally);
     return await this.#send(remote, file, options);
   }
 
@@ -254,6 +251,12 @@ export class Client implements AsyncDisposable {
     this.#onEvent({ event: "file", path, outcome, bytes, durationMs });
     return { outcome, bytes, durationMs };
   }
+}
+
+/** What is missing or forbidden on this side must not look as if it were so at the server. */
+function failLocally(error: unknown): never {
+  const local = error instanceof TandemError && ["not-found", "denied", "bad-request", "busy"].includes(error.code);
+  throw local ? new TandemError("local-io", `local file ${error.message}`, { cause: error }) : error;
 }
 
 /** The path of a file, as a caller gives it. */
