@@ -27,7 +27,11 @@ export async function runLines(
   rules: RunRules,
 ): Promise<number> {
   const { interruption, report, stopAtFailure } = rules;
-  for await (const line of lines) {
+  const source = lines[Symbol.asyncIterator]();
+  shell.signal = interruption.renew();
+  while (!shell.ended) {
+    const line = await nextLine(source, shell.signal);
+    if (line === undefined) break;
     const mayFail = stopAtFailure && line.trimStart().startsWith("-");
     const text = mayFail ? line.trimStart().slice(1) : line;
     shell.signal = interruption.renew();
@@ -35,15 +39,26 @@ export async function runLines(
       await shell.run(splitWords(text));
     } catch (error) {
       const exitCode = report(error, text.trim());
-      if (interruption.exitCode !== undefined && stopAtFailure) {
-        return interruption.exitCode;
-      }
+      if (interruption.exitCode !== undefined && stopAtFailure) break;
       interruption.forgive();
       if (stopAtFailure && !mayFail) return exitCode;
     }
-    if (shell.ended) break;
   }
   return interruption.exitCode ?? 0;
+}
+
+/** The next line, or undefined at the end of them or when a signal ends the program while it waits. */
+async function nextLine(source: AsyncIterator<string>, signal: AbortSignal): Promise<string | undefined> {
+  const aborted = Promise.withResolvers<undefined>();
+  const onAbort = () => aborted.resolve(undefined);
+  if (signal.aborted) onAbort();
+  signal.addEventListener("abort", onAbort);
+  try {
+    const next = source.next().then(({ done, value }) => done ? undefined : value);
+    return await Promise.race([next, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
 }
 
 /**

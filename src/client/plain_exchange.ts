@@ -12,15 +12,7 @@
 
 import { asTandemError, ProtocolError, TandemError } from "../errors.ts";
 import { type ClientLimits, MAX_MESSAGE_BYTES } from "../limits.ts";
-import {
-  assertEndOfBody,
-  type BulkOptions,
-  type ByteSink,
-  type ByteSource,
-  incomplete,
-  receiveBody,
-  sendBody,
-} from "../net/bulk.ts";
+import { assertEndOfBody, type ByteSource, receiveBody, sendBody } from "../net/bulk.ts";
 import { abortError, type Channel } from "../net/channel.ts";
 import { dial } from "../net/data_port.ts";
 import { isRefusal } from "../net/net_error.ts";
@@ -30,6 +22,7 @@ import { MAX_UNSIGNED_VALUE } from "../protocol/header.ts";
 import { decodeListing, type ListedName } from "../protocol/listing.ts";
 import type { RemotePath } from "../protocol/path.ts";
 import type { Exchange, IncomingFile, OperationOptions } from "./exchange.ts";
+import { IncomingPlainFile } from "./incoming_plain_file.ts";
 
 /** How the plain exchange is spoken. */
 export interface PlainOptions {
@@ -170,10 +163,7 @@ export class PlainExchange implements Exchange {
     command: Command,
     signal: AbortSignal | undefined,
   ): Promise<Channel> {
-    const message = encodeCommand(command);
-    await this.#unsettled;
-    if (signal?.aborted) throw abortError(signal);
-    const opening = this.#openNow(message);
+    const opening = this.#openNow(encodeCommand(command), this.#unsettled, signal);
     if (signal === undefined) return await opening;
     const aborted = Promise.withResolvers<never>();
     const onAbort = () => {
@@ -182,6 +172,7 @@ export class PlainExchange implements Exchange {
       });
       aborted.reject(abortError(signal));
     };
+    if (signal.aborted) onAbort();
     signal.addEventListener("abort", onAbort);
     try {
       return await Promise.race([opening, aborted.promise]);
@@ -190,7 +181,13 @@ export class PlainExchange implements Exchange {
     }
   }
 
-  async #openNow(message: Uint8Array): Promise<Channel> {
+  async #openNow(
+    message: Uint8Array,
+    unsettled: Promise<void>,
+    signal: AbortSignal | undefined,
+  ): Promise<Channel> {
+    await unsettled;
+    if (signal?.aborted) throw abortError(signal);
     const { timeoutMs, dataPortRetryMs } = this.#options.limits;
     await this.#control.write(message);
     const port = await this.#receivePort(timeoutMs);
@@ -265,54 +262,6 @@ export class PlainExchange implements Exchange {
     } finally {
       clearTimeout(timer);
     }
-  }
-}
-
-class IncomingPlainFile implements IncomingFile {
-  readonly sizeBytes: number;
-  readonly #data: Channel;
-  readonly #resources: DisposableStack;
-  readonly #options: BulkOptions;
-  #readBytes = 0;
-
-  constructor(
-    data: Channel,
-    sizeBytes: number,
-    resources: DisposableStack,
-    options: BulkOptions,
-  ) {
-    this.#data = data;
-    this.sizeBytes = sizeBytes;
-    this.#resources = resources;
-    this.#options = options;
-  }
-
-  async receive(sink: ByteSink): Promise<void> {
-    await receiveBody(this.#data, sink, this.sizeBytes, this.#options);
-    await assertEndOfBody(this.#data);
-  }
-
-  async read(buffer: Uint8Array): Promise<number | null> {
-    const left = this.sizeBytes - this.#readBytes;
-    if (left === 0) {
-      await assertEndOfBody(this.#data);
-      return null;
-    }
-    using _deadline = this.#data.deadline(
-      this.#options.stallTimeoutMs,
-      "more of a file",
-    );
-    const part = buffer.subarray(0, Math.min(buffer.length, left));
-    const count = await this.#data.read(part);
-    if (count === null) throw incomplete(this.#readBytes, this.sizeBytes);
-    this.#readBytes += count;
-    this.#options.onProgress?.(this.#readBytes);
-    return count;
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    this.#resources.dispose();
-    return Promise.resolve();
   }
 }
 
