@@ -11,13 +11,13 @@
 
 import { basename, dirname } from "node:path";
 import { TandemError } from "../errors.ts";
-import { abortError } from "../net/channel.ts";
+import { untilAborted } from "../net/abort.ts";
 import { type RemotePath, resolveRemotePath, ROOT } from "../protocol/path.ts";
 import { openDiskFile } from "../store/disk_file.ts";
 import { openLanding } from "../store/landing.ts";
 import { Download } from "./download.ts";
 import type { ClientEvent, Mode } from "./events.ts";
-import type { Exchange, OperationOptions } from "./exchange.ts";
+import type { Exchange, IncomingFile } from "./exchange.ts";
 import { type PutBody, type SizedSource, sourceOf } from "./sources.ts";
 
 /** One name in a folder at the server. */
@@ -109,9 +109,10 @@ export class Client implements AsyncDisposable {
     using stack = new DisposableStack();
     stack.use(await this.#takeTurn(signal));
     const startedMs = performance.now();
-    const incoming = await this.#exchange.get(remote, { signal });
+    const incoming = await this.#get(remote, signal);
     const turn = stack.move();
     return new Download(path, incoming, {
+      signal,
       end: () => turn.dispose(),
       done: () => this.#tellFile(remote, "fetched", incoming.sizeBytes, startedMs),
     });
@@ -131,8 +132,10 @@ export class Client implements AsyncDisposable {
     options: PutOptions = {},
   ): Promise<TransferResult> {
     const remote = checked(path, true);
-    await using source = await sourceOf(body, options.size);
-    return await this.#send(remote, source, options);
+    const signal = this.#signal(options.signal);
+    using _turn = await this.#takeTurn(signal);
+    await using source = await sourceOf(body, { sizeBytes: options.size, signal });
+    return await this.#send(remote, source, signal);
   }
 
   /**
@@ -149,17 +152,12 @@ export class Client implements AsyncDisposable {
   ): Promise<TransferResult> {
     const remote = checked(path);
     const signal = this.#signal(options.signal);
+    using _turn = await this.#takeTurn(signal);
     await using landing = await openLanding(dirname(local), basename(local), local, {
       replace: options.overwrite ?? false,
     }).catch(failLocally);
-    using _turn = await this.#takeTurn(signal);
     const startedMs = performance.now();
-    const progress: { totalBytes: number } = { totalBytes: 0 };
-    await using incoming = await this.#exchange.get(remote, {
-      signal,
-      onProgress: (bytes) => this.#tellProgress(remote, bytes, progress.totalBytes),
-    });
-    progress.totalBytes = incoming.sizeBytes;
+    await using incoming = await this.#get(remote, signal);
     await incoming.receive(landing);
     await landing.commit();
     return this.#tellFile(remote, "fetched", incoming.sizeBytes, startedMs);
@@ -177,22 +175,25 @@ export class Client implements AsyncDisposable {
     options: CallOptions = {},
   ): Promise<TransferResult> {
     const remote = checked(path, true);
-    await using file = await openDiskFile(local, local, "follow").catch(failLocally);
-    return await this.#send(remote, file, options);
-  }
-
-  async #send(
-    remote: RemotePath,
-    source: SizedSource,
-    options: CallOptions,
-  ): Promise<TransferResult> {
     const signal = this.#signal(options.signal);
     using _turn = await this.#takeTurn(signal);
+    await using file = await openDiskFile(local, local, "follow").catch(failLocally);
+    return await this.#send(remote, file, signal);
+  }
+
+  async #get(remote: RemotePath, signal: AbortSignal): Promise<IncomingFile> {
+    let totalBytes = 0;
+    const onProgress = (bytes: number) => this.#tellProgress(remote, bytes, totalBytes);
+    const incoming = await this.#exchange.get(remote, { signal, onProgress });
+    totalBytes = incoming.sizeBytes;
+    return incoming;
+  }
+
+  async #send(remote: RemotePath, source: SizedSource, signal: AbortSignal): Promise<TransferResult> {
     const startedMs = performance.now();
     const { sizeBytes } = source;
     const onProgress = (bytes: number) => this.#tellProgress(remote, bytes, sizeBytes);
-    const operation: OperationOptions = { signal, onProgress };
-    await this.#exchange.put(remote, source, sizeBytes, operation);
+    await this.#exchange.put(remote, source, sizeBytes, { signal, onProgress });
     return this.#tellFile(remote, "sent", sizeBytes, startedMs);
   }
 
@@ -222,17 +223,11 @@ export class Client implements AsyncDisposable {
     const before = this.#lastTurn;
     const turn = Promise.withResolvers<void>();
     this.#lastTurn = before.then(() => turn.promise);
-    const aborted = Promise.withResolvers<never>();
-    const onAbort = () => aborted.reject(abortError(signal));
-    if (signal.aborted) onAbort();
-    signal.addEventListener("abort", onAbort);
     try {
-      await Promise.race([aborted.promise, before]);
+      await untilAborted(before, signal);
     } catch (error) {
       turn.resolve();
       throw error;
-    } finally {
-      signal.removeEventListener("abort", onAbort);
     }
     return { [Symbol.dispose]: () => turn.resolve() };
   }

@@ -62,6 +62,11 @@ export async function connect(options: ConnectOptions = {}): Promise<Client> {
   });
   const onEvent = options.onEvent ?? (() => {});
   const { mode } = exchange;
-  onEvent({ event: "hello", mode, hostname, port });
+  try {
+    onEvent({ event: "hello", mode, hostname, port });
+  } catch (error) {
+    exchange.close();
+    throw error;
+  }
   return new Client(exchange, onEvent);
 }

@@ -6,10 +6,13 @@
  * @module
  */
 
+import { abortError } from "../net/abort.ts";
 import type { IncomingFile } from "./exchange.ts";
 
 /** Who wants to know when a download is over. */
 export interface DownloadHooks {
+  /** Gives the download up. */
+  readonly signal: AbortSignal;
   /** Called once when it is over, one way or the other. */
   end(): void;
   /** Called before that if all of it was read. */
@@ -32,15 +35,25 @@ export class Download implements AsyncDisposable {
   readonly readable: ReadableStream<Uint8Array>;
   readonly #incoming: IncomingFile;
   readonly #hooks: DownloadHooks;
+  #onAbort = () => {};
   #over = false;
 
   /** Takes over a file that begins to arrive. */
   constructor(name: string, incoming: IncomingFile, hooks: DownloadHooks) {
+    const { signal } = hooks;
     this.name = name;
     this.size = incoming.sizeBytes;
     this.#incoming = incoming;
     this.#hooks = hooks;
     this.readable = new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        // Also when nobody reads: others wait for the turn that this holds.
+        this.#onAbort = () => {
+          controller.error(abortError(signal));
+          this.#end();
+        };
+        signal.addEventListener("abort", this.#onAbort);
+      },
       pull: (controller) => this.#pull(controller),
       cancel: () => this.#end(),
     }, { highWaterMark: 0 });
@@ -65,6 +78,7 @@ export class Download implements AsyncDisposable {
   async #end(): Promise<void> {
     if (this.#over) return;
     this.#over = true;
+    this.#hooks.signal.removeEventListener("abort", this.#onAbort);
     await this.#incoming[Symbol.asyncDispose]();
     this.#hooks.end();
   }

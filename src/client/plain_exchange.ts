@@ -13,7 +13,8 @@
 import { asTandemError, ProtocolError, TandemError } from "../errors.ts";
 import { type ClientLimits, MAX_MESSAGE_BYTES } from "../limits.ts";
 import { assertEndOfBody, type ByteSource, receiveBody, sendBody } from "../net/bulk.ts";
-import { abortError, type Channel } from "../net/channel.ts";
+import { abortError, untilAborted } from "../net/abort.ts";
+import type { Channel } from "../net/channel.ts";
 import { dial } from "../net/data_port.ts";
 import { isRefusal } from "../net/net_error.ts";
 import { type Command, encodeCommand } from "../protocol/command.ts";
@@ -41,6 +42,7 @@ export class PlainExchange implements Exchange {
   readonly mode = "plain";
   readonly #control: Channel;
   readonly #options: PlainOptions;
+  readonly #closed = new AbortController();
   #answered = false;
   /** What an operation that was given up has left to do. */
   #unsettled: Promise<void> = Promise.resolve();
@@ -132,24 +134,21 @@ export class PlainExchange implements Exchange {
   /** Ends the session in order. */
   async quit(): Promise<void> {
     const { quitTimeoutMs } = this.#options.limits;
-    using control = this.#control;
-    using _deadline = control.deadline(quitTimeoutMs, "the end of the session");
+    const timer = setTimeout(() => this.close(), quitTimeoutMs);
     try {
       await this.#unsettled;
-      await control.write(encodeCommand({ verb: "quit" }));
-      const port = await this.#receivePort(quitTimeoutMs);
-      using _data = await dial(control.remoteAddr.hostname, port, {
-        timeoutMs: quitTimeoutMs,
-        retryMs: quitTimeoutMs,
-        what: "the data port",
-      });
+      using _data = await this.#openNow(encodeCommand({ verb: "quit" }));
     } catch {
       // Whichever way the server ends a session, it has ended.
+    } finally {
+      clearTimeout(timer);
+      this.close();
     }
   }
 
   /** Ends the session now. */
   close(): void {
+    this.#closed.abort(new TandemError("aborted", "the session was closed"));
     this.#control.close();
   }
 
@@ -159,35 +158,27 @@ export class PlainExchange implements Exchange {
    * @throws {TandemError} `aborted` at once when `signal` is; what is begun is
    * then finished behind the caller's back, because the server waits for it.
    */
-  async #open(
-    command: Command,
-    signal: AbortSignal | undefined,
-  ): Promise<Channel> {
-    const opening = this.#openNow(encodeCommand(command), this.#unsettled, signal);
-    if (signal === undefined) return await opening;
-    const aborted = Promise.withResolvers<never>();
-    const onAbort = () => {
-      this.#unsettled = opening.then((data) => data.close(), () => {
-        // The next command finds the control connection as this has left it.
-      });
-      aborted.reject(abortError(signal));
-    };
-    if (signal.aborted) onAbort();
-    signal.addEventListener("abort", onAbort);
+  async #open(command: Command, signal: AbortSignal | undefined): Promise<Channel> {
+    const message = encodeCommand(command);
+    const before = this.#unsettled;
+    const opening = (async () => {
+      await before;
+      if (signal?.aborted) throw abortError(signal);
+      return await this.#openNow(message);
+    })();
     try {
-      return await Promise.race([opening, aborted.promise]);
-    } finally {
-      signal.removeEventListener("abort", onAbort);
+      return await untilAborted(opening, signal);
+    } catch (error) {
+      if (signal?.aborted) {
+        this.#unsettled = opening.then((data) => data.close(), () => {
+          // The next command finds the control connection as this has left it.
+        });
+      }
+      throw error;
     }
   }
 
-  async #openNow(
-    message: Uint8Array,
-    unsettled: Promise<void>,
-    signal: AbortSignal | undefined,
-  ): Promise<Channel> {
-    await unsettled;
-    if (signal?.aborted) throw abortError(signal);
+  async #openNow(message: Uint8Array): Promise<Channel> {
     const { timeoutMs, dataPortRetryMs } = this.#options.limits;
     await this.#control.write(message);
     const port = await this.#receivePort(timeoutMs);
@@ -195,6 +186,7 @@ export class PlainExchange implements Exchange {
       timeoutMs,
       retryMs: dataPortRetryMs,
       what: "the data port",
+      signal: this.#closed.signal,
     });
   }
 

@@ -11,6 +11,7 @@
 
 import { TandemError } from "../errors.ts";
 import { MAX_BUFFERED_PUT_BYTES } from "../limits.ts";
+import { untilAborted } from "../net/abort.ts";
 import type { ByteSource } from "../net/bulk.ts";
 
 /** A source of bytes and how many those are. */
@@ -22,19 +23,44 @@ export interface SizedSource extends ByteSource {
 /** What can be sent: bytes, text (as UTF-8), or a stream of bytes. */
 export type PutBody = Uint8Array | string | ReadableStream<Uint8Array>;
 
+/** What is known of a body beside it. */
+export interface SourceOptions {
+  /** The size of a stream, where the caller knows it. */
+  readonly sizeBytes: number | undefined;
+  /** Ends every wait for a stream. */
+  readonly signal: AbortSignal;
+}
+
 /**
- * Makes a source of `body`.
+ * Makes a source of `body`. A stream is cancelled when its source is disposed of
+ * before the stream's end.
  *
- * @param sizeBytes the size of a stream, where the caller knows it.
- * @throws {TandemError} `unsupported` if a stream of unknown size is over 16 MiB.
+ * @throws {TandemError} `usage` if the size is none; `changed` if a stream
+ * should be empty and is not; `unsupported` if a stream of unknown size is over 16 MiB.
  */
-export async function sourceOf(
-  body: PutBody,
-  sizeBytes: number | undefined,
-): Promise<SizedSource & AsyncDisposable> {
+export async function sourceOf(body: PutBody, options: SourceOptions): Promise<SizedSource & AsyncDisposable> {
+  const { sizeBytes, signal } = options;
+  if (sizeBytes !== undefined && !(Number.isSafeInteger(sizeBytes) && sizeBytes >= 0)) {
+    throw new TandemError("usage", `${sizeBytes} is no size: a whole number of bytes`);
+  }
   if (typeof body === "string") body = new TextEncoder().encode(body);
   if (body instanceof Uint8Array) return sourceOfChunks([body]);
-  return sizeBytes === undefined ? sourceOfChunks(await holdAll(body)) : new StreamSource(body, sizeBytes);
+  const reader = body.getReader();
+  try {
+    if (sizeBytes === undefined) return sourceOfChunks(await holdAll(reader, signal));
+    const source = new StreamSource(reader, sizeBytes, signal);
+    // Nothing is ever read of it otherwise, and so nothing seen that should not be there.
+    if (sizeBytes === 0) await source.readAhead();
+    return source;
+  } catch (error) {
+    giveUp(reader);
+    throw error;
+  }
+}
+
+/** Cancels a stream. How that goes is its maker's business, and may take any time. */
+function giveUp(reader: ReadableStreamDefaultReader<Uint8Array>): void {
+  reader.cancel().catch(() => {});
 }
 
 function sourceOfChunks(
@@ -63,12 +89,15 @@ function takeFrom(chunks: Uint8Array[], buffer: Uint8Array): number {
 }
 
 async function holdAll(
-  stream: ReadableStream<Uint8Array>,
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  signal: AbortSignal,
 ): Promise<Uint8Array[]> {
   const chunks: Uint8Array[] = [];
   let heldBytes = 0;
-  for await (const chunk of stream) {
-    heldBytes += chunk.length;
+  for (;;) {
+    const { done, value } = await untilAborted(reader.read(), signal);
+    if (done) return chunks;
+    heldBytes += value.length;
     if (heldBytes > MAX_BUFFERED_PUT_BYTES) {
       throw new TandemError(
         "unsupported",
@@ -76,36 +105,38 @@ async function holdAll(
         { hint: "give its size, or save it to a file and send that" },
       );
     }
-    chunks.push(chunk);
+    chunks.push(value);
   }
-  return chunks;
 }
 
 /** A stream that must have exactly the promised size. */
 class StreamSource implements SizedSource, AsyncDisposable {
   readonly sizeBytes: number;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #signal: AbortSignal;
   readonly #chunks: Uint8Array[] = [];
   #cameBytes = 0;
   #ended = false;
 
-  constructor(stream: ReadableStream<Uint8Array>, sizeBytes: number) {
-    this.#reader = stream.getReader();
+  constructor(reader: ReadableStreamDefaultReader<Uint8Array>, sizeBytes: number, signal: AbortSignal) {
+    this.#reader = reader;
     this.sizeBytes = sizeBytes;
+    this.#signal = signal;
   }
 
   async read(buffer: Uint8Array): Promise<number | null> {
-    // One chunk more than needed, and at the end of the promise the end of the stream.
-    while (
-      !this.#ended &&
-      (this.#chunks.length < 2 || this.#cameBytes === this.sizeBytes)
-    ) await this.#pull();
-    if (this.#ended && this.#cameBytes !== this.sizeBytes) throw this.#wrong();
+    await this.readAhead();
     return takeFrom(this.#chunks, buffer) || null;
   }
 
+  /** Makes sure that one chunk more than needed is there, and at the end of the promise the end of the stream. */
+  async readAhead(): Promise<void> {
+    while (!this.#ended && (this.#chunks.length < 2 || this.#cameBytes === this.sizeBytes)) await this.#pull();
+    if (this.#ended && this.#cameBytes !== this.sizeBytes) throw this.#wrong();
+  }
+
   async #pull(): Promise<void> {
-    const { done, value } = await this.#reader.read();
+    const { done, value } = await untilAborted(this.#reader.read(), this.#signal);
     if (done) {
       this.#ended = true;
     } else if (value.length > 0) {
@@ -124,7 +155,8 @@ class StreamSource implements SizedSource, AsyncDisposable {
     );
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#ended) await this.#reader.cancel();
+  [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#ended) giveUp(this.#reader);
+    return Promise.resolve();
   }
 }

@@ -13,6 +13,7 @@
 import { TandemError } from "../errors.ts";
 import { Decoder, type End, type Message, NEED_MORE, type NeedMore } from "../protocol/decoder.ts";
 import type { Header, HeaderGrammar } from "../protocol/header.ts";
+import { abortError } from "./abort.ts";
 import { brokenConnection } from "./net_error.ts";
 
 /** What one read of headers and small messages may bring, in bytes; bodies are read into buffers of their own. */
@@ -225,18 +226,6 @@ export function timedOut(
     "timeout",
     `waited ${timeoutMs / 1_000} s for ${waitedFor} from ${peer}`,
   );
-}
-
-/** The error that `signal` was aborted with: its own reason where that is one of ours or a timeout. */
-export function abortError(signal: AbortSignal | undefined): TandemError {
-  const reason: unknown = signal?.reason;
-  if (reason instanceof TandemError) return reason;
-  if (reason instanceof DOMException && reason.name === "TimeoutError") {
-    return new TandemError("timeout", "it took longer than was allowed", {
-      cause: reason,
-    });
-  }
-  return new TandemError("aborted", "interrupted", { cause: reason });
 }
 
 /** An address and port as people and URLs write them. */

@@ -12,7 +12,8 @@
 
 import { TandemError } from "../errors.ts";
 import { MAX_DATA_PORT_TRIES } from "../limits.ts";
-import { abortError, Channel, formatAddress, timedOut } from "./channel.ts";
+import { abortError, untilAborted } from "./abort.ts";
+import { Channel, formatAddress, timedOut } from "./channel.ts";
 
 /** A range of ports, both ends included. */
 export interface PortRange {
@@ -245,22 +246,16 @@ export async function dial(
   }
 }
 
-/** Connects, or rejects with the reason of `signal`: also on Deno 2.4, where `Deno.connect` takes none. */
-function connectUntil(
-  signal: AbortSignal,
-  hostname: string,
-  port: number,
-): Promise<Deno.TcpConn> {
+/** Connects, or rejects when `signal` is aborted: also on Deno 2.4, where `Deno.connect` does not look at it. */
+async function connectUntil(signal: AbortSignal, hostname: string, port: number): Promise<Deno.TcpConn> {
   const connecting = Deno.connect({ hostname, port, signal });
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    signal.addEventListener("abort", onAbort);
-    connecting.then(
-      (conn) => signal.aborted ? conn.close() : resolve(conn),
-      reject,
-    ).finally(() => signal.removeEventListener("abort", onAbort));
-    if (signal.aborted) onAbort();
-  });
+  try {
+    return await untilAborted(connecting, signal);
+  } catch (error) {
+    // A connection that comes about all the same is nobody's.
+    connecting.then((conn) => conn.close(), () => {});
+    throw error;
+  }
 }
 
 function unreachable(
