@@ -20,7 +20,7 @@ export function brokenConnection(error: unknown, peer: string): TandemError {
 /** Whether nobody listened, or the peer reset the connection: what a server does with what it refuses. */
 export function isRefusal(error: unknown): boolean {
   const cause = error instanceof TandemError ? error.cause : error;
-  return cause instanceof Deno.errors.ConnectionRefused ||
-    cause instanceof Deno.errors.ConnectionReset ||
-    cause instanceof Deno.errors.BrokenPipe;
+  const { ConnectionRefused, ConnectionReset, BrokenPipe, NotConnected } = Deno.errors;
+  // The last is what closing one half says of a connection that was reset before.
+  return [ConnectionRefused, ConnectionReset, BrokenPipe, NotConnected].some((kind) => cause instanceof kind);
 }
