@@ -133,11 +133,6 @@ async function runSession(
 
 /** Tells an error; returns its exit code. */
 function reportError(output: Output, error: unknown, command?: string): number {
-  if (error instanceof Deno.errors.BrokenPipe) {
-    error = new TandemError("local-io", "nobody reads the output any more", {
-      cause: error,
-    });
-  }
   if (!(error instanceof TandemError)) throw error;
   output.error(error, command);
   return EXIT_CODES[error.code];

@@ -29,6 +29,8 @@ export class Output implements Disposable {
   readonly #options: OutputOptions;
   readonly #progress: ProgressLine | undefined;
   #jsonProgressMs = 0;
+  /** Then errors go to stderr, also with `--json`. */
+  #stdoutFailed = false;
 
   /** Decides where things go. */
   constructor(options: OutputOptions) {
@@ -80,23 +82,30 @@ export class Output implements Disposable {
     );
   }
 
+  #write(line: string): void {
+    try {
+      writeStdout(line);
+    } catch (error) {
+      this.#stdoutFailed = true;
+      throw error;
+    }
+  }
+
   /** Prints one object of the `--json` union. */
   object<T extends { readonly event: string }>(fields: T): void {
-    writeStdout(jsonLine({ v: JSON_VERSION, ...fields }));
+    this.#write(jsonLine({ v: JSON_VERSION, ...fields }));
   }
 
   /** Prints one name of a listing. */
   entry(entry: RemoteEntry, path: string, long: boolean): void {
     if (this.json) {
       const { kind, size } = entry;
-      return this.object(
-        { event: "entry", name: path, kind, size } as { event: string },
-      );
+      return this.object({ event: "entry", name: path, kind, size });
     }
     const name = printableName(path, Deno.stdout.isTerminal());
     const suffix = entry.kind === "directory" ? "/" : "";
     const details = `${entry.kind === "directory" ? "d" : "-"} ${(entry.size?.toString() ?? "-").padStart(12)} `;
-    writeStdout(`${long ? details : ""}${name}${suffix}`);
+    this.#write(`${long ? details : ""}${name}${suffix}`);
   }
 
   /** Prints a line that was asked for. */
@@ -104,7 +113,7 @@ export class Output implements Disposable {
     if (this.json) {
       return this.object({ event: "line", text });
     }
-    writeStdout(printableName(text, Deno.stdout.isTerminal()));
+    this.#write(printableName(text, Deno.stdout.isTerminal()));
   }
 
   /** Tells something on stderr, unless it is to be quiet. */
@@ -124,11 +133,9 @@ export class Output implements Disposable {
   /** Tells an error. */
   error(error: TandemError, command?: string): void {
     this.#progress?.clear();
-    if (!this.json) return errorLines(error).forEach(writeStderr);
+    if (!this.json || this.#stdoutFailed) return errorLines(error).forEach(writeStderr);
     const { code, message, hint } = error;
-    this.object(
-      { event: "error", command, code, message, hint } as { event: string },
-    );
+    this.object({ event: "error", command, code, message, hint });
   }
 
   /** Ends the progress line. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { TandemError } from "../../mod.ts";
+import { TandemError } from "../../mod.ts";
 
 const encoder = new TextEncoder();
 
@@ -42,24 +42,39 @@ function hex(character: string): string {
   return (character.codePointAt(0) ?? 0).toString(16);
 }
 
-/** Writes a line to stderr. */
+/** Writes a line to stderr; where nobody reads that, there is nobody to tell. */
 export function writeStderr(line: string): void {
-  writeAllSync(Deno.stderr, encoder.encode(`${line}\n`));
+  try {
+    writeAllSync(Deno.stderr, encoder.encode(`${line}\n`));
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  }
 }
 
 /**
  * Writes a line to stdout.
  *
- * @throws {Deno.errors.BrokenPipe} if nobody reads it any more.
+ * @throws {TandemError} `local-io` if nobody reads it any more.
  */
 export function writeStdout(line: string): void {
-  writeAllSync(Deno.stdout, encoder.encode(`${line}\n`));
+  writeStdoutBytes(encoder.encode(`${line}\n`));
 }
 
-function writeAllSync(
-  to: { writeSync(bytes: Uint8Array): number },
-  bytes: Uint8Array,
-): void {
+/**
+ * Writes bytes to stdout.
+ *
+ * @throws {TandemError} `local-io` if nobody reads it any more.
+ */
+export function writeStdoutBytes(bytes: Uint8Array): void {
+  try {
+    writeAllSync(Deno.stdout, bytes);
+  } catch (error) {
+    const text = error instanceof Deno.errors.BrokenPipe ? "nobody reads it any more" : String(error);
+    throw new TandemError("local-io", `cannot write to stdout: ${text}`, { cause: error });
+  }
+}
+
+function writeAllSync(to: { writeSync(bytes: Uint8Array): number }, bytes: Uint8Array): void {
   let rest = bytes;
   while (rest.length > 0) rest = rest.subarray(to.writeSync(rest));
 }

@@ -9,6 +9,7 @@ import { basename, join } from "node:path";
 import { type RemoteEntry, TandemError } from "../../mod.ts";
 import { usage } from "./flags.ts";
 import type { OnExist, Shell } from "./shell.ts";
+import { writeStdoutBytes } from "./terminal.ts";
 
 /** One file to be moved, both names as they are used. */
 interface Job {
@@ -161,10 +162,7 @@ export async function copyToStdout(shell: Shell, typed: string): Promise<void> {
   await using download = await shell.client.get(shell.remoteFromRoot(typed), {
     signal,
   });
-  for await (const chunk of download.readable) {
-    let rest = chunk;
-    while (rest.length > 0) rest = rest.subarray(await Deno.stdout.write(rest));
-  }
+  for await (const chunk of download.readable) writeStdoutBytes(chunk);
 }
 
 function isTaken(error: unknown): error is TandemError {
