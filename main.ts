@@ -15,10 +15,11 @@
 
 import { TandemError } from "./mod.ts";
 import { EXIT_CODES } from "./src/cli/exit_codes.ts";
+import { printHelp } from "./src/cli/print_help.ts";
 import { errorLines, writeStderr, writeStdout } from "./src/cli/terminal.ts";
 import { VERSION } from "./src/cli/version.ts";
 
-const SUBCOMMANDS: readonly string[] = ["serve", "connect", "help"];
+const SUBCOMMANDS: readonly string[] = ["serve", "connect", "help", "--help", "--version"];
 
 /** Runs the program with its arguments; returns the exit code. */
 async function main(args: readonly string[]): Promise<number> {
@@ -35,19 +36,17 @@ async function dispatch(args: readonly string[]): Promise<number> {
   const [subcommand, ...rest] = args;
   switch (subcommand) {
     case "serve": {
-      if (asksForHelp(rest)) return await help("serve");
       const { runServe } = await import("./src/cli/serve_command.ts");
       return await runServe(rest);
     }
     case "connect": {
-      if (asksForHelp(rest)) return await help("connect");
       const { runConnect } = await import("./src/cli/connect_command.ts");
       return await runConnect(rest);
     }
     case "help":
     case "--help":
     case "-h":
-      return await help(rest[0]);
+      return await printHelp(rest[0]);
     case "version":
     case "--version":
     case "-V":
@@ -61,17 +60,6 @@ async function dispatch(args: readonly string[]): Promise<number> {
       );
     }
   }
-}
-
-/** Whether help is wanted of the subcommand itself and not the help of a session. */
-function asksForHelp(args: readonly string[]): boolean {
-  return args[0] === "--help" || args[0] === "-h";
-}
-
-async function help(topic: string | undefined): Promise<number> {
-  const { helpText } = await import("./src/cli/help.ts");
-  writeStdout(helpText(topic));
-  return 0;
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

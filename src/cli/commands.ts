@@ -81,7 +81,7 @@ export const COMMANDS: readonly ShellCommand[] = [
   {
     name: "put",
     usage: "put LOCAL... [REMOTE]",
-    about: "store files; REMOTE/ is a folder, - as LOCAL is stdin",
+    about: "store files; REMOTE may be a folder or a name; - as LOCAL is stdin",
     flags: [RECURSIVE, CONTINUE],
     arguments: [1, Infinity],
     run: (shell, args) => {

@@ -10,6 +10,7 @@ import { type Flag, oneOf, type ParsedArgs, parseFlags, secondsAsMs, usage, whol
 import { parseHost } from "./host.ts";
 import { Output } from "./output.ts";
 import { runLines, terminalLines, textLines } from "./lines.ts";
+import { printHelp } from "./print_help.ts";
 import { ON_EXIST, Shell } from "./shell.ts";
 
 /** The flags of `connect`. */
@@ -49,10 +50,12 @@ export async function runConnect(args: readonly string[]): Promise<number> {
   // The host, then the command: what follows the command's name is the command's.
   const first = parseFlags(args, CONNECT_FLAGS, { stopAtWord: true });
   const [host, ...afterHost] = first.words;
+  if (first.has("help")) return await printHelp("connect");
   if (host === undefined) {
     throw usage("connect to which host?", "tandem connect HOST[:PORT]");
   }
   const second = parseFlags(afterHost, CONNECT_FLAGS, { stopAtWord: true });
+  if (second.has("help")) return await printHelp("connect");
   const options = merge(first, second);
   return await runSession(host, options, second.words);
 }
@@ -106,6 +109,7 @@ async function runSession(
       client,
       output,
       onExist,
+      readsStdin: words.length === 0 && lines === undefined,
       ask: interactive && !output.json ? (question) => prompt(question) : undefined,
       folder: target.path === "" ? ROOT : resolveRemotePath(ROOT, target.path),
     });

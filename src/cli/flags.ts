@@ -74,11 +74,17 @@ export function parseFlags(
         break;
       }
       words.push(token.value);
-    } else if (token.kind === "option") {
+    } else if (token.kind === "option-terminator") {
+      // The parser takes the second dash of `-q-` for one.
+      const arg = args[token.index] ?? "";
+      if (arg !== "--") throw unknownFlag(arg, flags);
+    } else {
       const flag = flags.find(({ name }) => name === token.name);
       if (flag === undefined) throw unknownFlag(token.rawName, flags);
       if (values.has(flag.name)) throw usage(`--${flag.name} was given twice`);
-      values.set(flag.name, valueOf(flag, token.value));
+      // Behind a value that was forgotten stands the next flag: it must not be swallowed.
+      const swallowed = token.inlineValue === false && /^-./.test(token.value ?? "");
+      values.set(flag.name, valueOf(flag, swallowed ? undefined : token.value));
     }
   }
   return {
@@ -148,6 +154,9 @@ export function wholeNumber(
   );
 }
 
+/** The longest delay that a timer holds, in milliseconds. */
+const MAX_DELAY_MS = 2 ** 31 - 1;
+
 /**
  * The value of a flag as seconds, in milliseconds.
  *
@@ -160,7 +169,8 @@ export function secondsAsMs(
   const text = args.text(name);
   if (text === undefined) return undefined;
   const seconds = /^[0-9]{1,7}(\.[0-9]{1,3})?$/.test(text) ? Number(text) : 0;
-  if (seconds > 0) return seconds * 1_000;
+  // Timers hold 24 days; a longer delay would be over at once.
+  if (seconds > 0) return Math.min(seconds * 1_000, MAX_DELAY_MS);
   throw usage(`--${name} ${text}: expected seconds, as in 30 or 0.5`);
 }
 

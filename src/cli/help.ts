@@ -60,4 +60,5 @@ const OVERVIEW = `tandem moves files between two machines over two connections.
   tandem --version`;
 
 const EXIT_TEXT = "Exit codes: 0 ok, 1 other, 2 usage, 3 cannot connect, 4 not found, 5 denied, 6 storage,\n" +
-  "7 protocol, 8 integrity, 9 some of several failed, 10 exists, 11 timed out, 130 interrupted.";
+  "7 protocol, 8 integrity, 9 some of several failed, 10 exists, 11 timed out, 130 interrupted,\n" +
+  "143 terminated.";

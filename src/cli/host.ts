@@ -30,7 +30,7 @@ export function parseHost(typed: string, portFlag: number | undefined): Target {
   const host = isUrl ? typed.slice("tandem://".length, slash < 0 ? undefined : slash) : typed;
   const path = slash < 0 ? "" : decodePath(typed.slice(slash));
   // More than one colon without brackets is an IPv6 address without a port.
-  const bare = /^[^:[\]]*:[^:[\]]*:.*$/.test(host);
+  const bare = /^[0-9a-f]*(?::[0-9a-f.]*){2,}(?:%\w+)?$/i.test(host) && !/^[0-9.]+:[0-9]+:[0-9]+$/.test(host);
   const match = bare ? null : /^(?:\[([^\]]+)\]|([^:[\]]*))(?::([0-9]{1,5}))?$/.exec(host);
   const hostname = bare ? host : match?.[1] ?? match?.[2] ?? "";
   if (hostname === "" || /[\s/@]/.test(hostname)) {

@@ -28,19 +28,18 @@ export async function runLines(
 ): Promise<number> {
   const { interruption, report, stopAtFailure } = rules;
   const source = lines[Symbol.asyncIterator]();
-  shell.signal = interruption.renew();
   while (!shell.ended) {
+    shell.signal = interruption.renew();
     const line = await nextLine(source, shell.signal);
     if (line === undefined) break;
     const mayFail = stopAtFailure && line.trimStart().startsWith("-");
     const text = mayFail ? line.trimStart().slice(1) : line;
-    shell.signal = interruption.renew();
     try {
       await shell.run(splitWords(text));
     } catch (error) {
       const exitCode = report(error, text.trim());
-      if (interruption.exitCode !== undefined && stopAtFailure) break;
-      interruption.forgive();
+      if (!stopAtFailure) interruption.forgive();
+      if (interruption.exitCode !== undefined) break;
       if (stopAtFailure && !mayFail) return exitCode;
     }
   }

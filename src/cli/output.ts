@@ -7,7 +7,7 @@
 
 import type { ClientEvent, FileEvent, RemoteEntry, TandemError } from "../../mod.ts";
 import { ProgressLine, size } from "./progress.ts";
-import { errorLines, jsonLine, printable, printableName, writeStderr, writeStdout } from "./terminal.ts";
+import { environment, errorLines, jsonLine, printable, printableName, writeStderr, writeStdout } from "./terminal.ts";
 
 /** The version of the objects that `--json` prints. */
 export const JSON_VERSION = 1;
@@ -28,6 +28,8 @@ export interface OutputOptions {
 export class Output implements Disposable {
   readonly #options: OutputOptions;
   readonly #progress: ProgressLine | undefined;
+  /** With `--json`, the lines that the command printed so far. */
+  #lines: string[] = [];
   #jsonProgressMs = 0;
   /** Then errors go to stderr, also with `--json`. */
   #stdoutFailed = false;
@@ -36,7 +38,7 @@ export class Output implements Disposable {
   constructor(options: OutputOptions) {
     this.#options = options;
     const draws = options.progress && !options.json && !options.quiet &&
-      Deno.stderr.isTerminal();
+      Deno.stderr.isTerminal() && environment("TERM") !== "dumb";
     this.#progress = draws ? new ProgressLine() : undefined;
   }
 
@@ -110,9 +112,7 @@ export class Output implements Disposable {
 
   /** Prints a line that was asked for. */
   line(text: string): void {
-    if (this.json) {
-      return this.object({ event: "line", text });
-    }
+    if (this.json) return void this.#lines.push(text);
     this.#write(printableName(text, Deno.stdout.isTerminal()));
   }
 
@@ -123,11 +123,17 @@ export class Output implements Disposable {
     writeStderr(printable(text));
   }
 
+  /** Tells that a transfer begins, from which on it is timed. */
+  begin(): void {
+    this.#progress?.begin();
+  }
+
   /** Tells that a command has ended well. */
   result(command: string): void {
-    if (this.json) {
-      this.object({ event: "result", command, ok: true });
-    }
+    if (!this.json) return;
+    const lines = this.#lines;
+    this.#lines = [];
+    this.object({ event: "result", command, ok: true, ...(lines.length === 0 ? {} : { lines }) });
   }
 
   /** Tells an error. */

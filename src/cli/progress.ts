@@ -5,7 +5,7 @@
  * @module
  */
 
-import { formatBytes } from "../deps.ts";
+import { eastAsianWidth, formatBytes } from "../deps.ts";
 import { printable } from "./terminal.ts";
 
 /** A transfer as the progress line shows it. */
@@ -29,7 +29,7 @@ export function renderProgress(state: ProgressState, columns: number): string {
   const done = totalBytes === 0 ? 1 : Math.min(1, bytes / totalBytes);
   const percent = `${Math.floor(done * 100).toString().padStart(3)}%`;
   const rate = elapsedMs < 1 ? 0 : bytes / elapsedMs * 1_000;
-  const left = rate === 0 ? "-:--" : clock((totalBytes - bytes) / rate);
+  const left = rate === 0 ? "-:--" : clock(Math.max(0, totalBytes - bytes) / rate);
   const amount = `${size(bytes)}/${size(totalBytes)}`;
   const speed = `${size(rate)}/s`;
   const filled = Math.round(done * BAR_COLUMNS);
@@ -44,7 +44,7 @@ export function renderProgress(state: ProgressState, columns: number): string {
     [percent],
   ];
   const lines = choices.map((parts) => parts.join("  "));
-  return lines.find((line) => line.length <= columns) ?? "";
+  return lines.find((line) => columnsOf(line) <= columns) ?? "";
 }
 
 /** A number of bytes as people read it. */
@@ -63,9 +63,30 @@ function clock(seconds: number): string {
   return hours > 0 ? `${hours}:${two(minutes % 60)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
 }
 
+/** How many columns of a terminal a text takes: wide letters and most emoji take two. */
+export function columnsOf(text: string): number {
+  let columns = 0;
+  for (const { segment } of letters.segment(text)) columns += lettersWidth(segment);
+  return columns;
+}
+
+const letters = new Intl.Segmenter();
+
+function lettersWidth(letter: string): number {
+  if (/\p{Emoji_Presentation}|\ufe0f/u.test(letter)) return 2;
+  return eastAsianWidth(letter.codePointAt(0) ?? 0);
+}
+
 function shorten(text: string, columns: number): string {
-  const letters = [...text];
-  return letters.length <= columns ? text : `${letters.slice(0, columns - 3).join("")}...`;
+  if (columnsOf(text) <= columns) return text;
+  let short = "";
+  let used = 0;
+  for (const { segment } of letters.segment(text)) {
+    used += lettersWidth(segment);
+    if (used > columns - 3) break;
+    short += segment;
+  }
+  return `${short}...`;
 }
 
 /** How often the line is drawn at the most, in milliseconds. */
@@ -76,17 +97,18 @@ const encoder = new TextEncoder();
 /** Draws the progress of one transfer after the other on stderr. Disposing of it leaves the line empty. */
 export class ProgressLine implements Disposable {
   #state: ProgressState | undefined;
-  #startedMs = 0;
+  #startedMs = performance.now();
   #drawn = false;
   readonly #timer = setInterval(() => this.#draw(), TICK_MS);
 
-  /** Says how far a transfer is. */
+  /** Says that a transfer begins now: rates count from here. */
+  begin(): void {
+    this.#startedMs = performance.now();
+  }
+
+  /** Says how far the transfer is. */
   update(name: string, bytes: number, totalBytes: number): void {
-    const now = performance.now();
-    if (this.#state?.name !== name || bytes < this.#state.bytes) {
-      this.#startedMs = now;
-    }
-    const elapsedMs = now - this.#startedMs;
+    const elapsedMs = performance.now() - this.#startedMs;
     this.#state = { name, bytes, totalBytes, elapsedMs };
   }
 

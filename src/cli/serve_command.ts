@@ -7,6 +7,7 @@
 import { type PortRange, serve, type ServerEvent, type ServerLimits, type TandemServer } from "../../mod.ts";
 import { EXIT_INTERRUPTED } from "./exit_codes.ts";
 import { byteCount, type Flag, oneOf, type ParsedArgs, parseFlags, secondsAsMs, usage, wholeNumber } from "./flags.ts";
+import { printHelp } from "./print_help.ts";
 import { serverLogLine } from "./server_log.ts";
 import { writeStderr, writeStdout } from "./terminal.ts";
 
@@ -84,6 +85,7 @@ const MAX_COUNT = 1_000_000;
 /** Runs `serve` until it is stopped; returns the exit code. */
 export async function runServe(args: readonly string[]): Promise<number> {
   const parsed = parseFlags(args, SERVE_FLAGS);
+  if (parsed.has("help")) return await printHelp("serve");
   if (parsed.words.length > 1) {
     throw usage(`serve shares one folder, not ${parsed.words.length}`);
   }
@@ -167,7 +169,7 @@ function greet(server: TandemServer, args: ParsedArgs): void {
   writeStdout(
     args.has("json") ? JSON.stringify({ event: "listening", hostname, port }) : `listening ${shown}:${port}`,
   );
-  if (args.has("quiet")) return;
+  if (args.has("quiet") || args.text("log") === "json") return;
   const rights = args.has("overwrite")
     ? "clients may change everything"
     : args.has("write")

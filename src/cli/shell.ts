@@ -35,6 +35,8 @@ export interface ShellOptions {
   readonly onExist: OnExist | undefined;
   /** Asks the user; undefined where nobody can be asked. */
   readonly ask: ((question: string) => string | null) | undefined;
+  /** Whether commands are read from stdin, so that no command may. */
+  readonly readsStdin: boolean;
   /** The remote folder to begin in. */
   readonly folder: RemotePath;
 }
@@ -49,6 +51,8 @@ export class Shell {
   onExist: OnExist | undefined;
   /** Asks the user, where somebody can be asked. */
   readonly ask: ((question: string) => string | null) | undefined;
+  /** Whether commands are read from stdin, so that no command may. */
+  readonly readsStdin: boolean;
   /** The current remote folder. */
   folder: RemotePath;
   /** The current local folder, absolute. */
@@ -64,6 +68,7 @@ export class Shell {
     this.output = options.output;
     this.onExist = options.onExist;
     this.ask = options.ask;
+    this.readsStdin = options.readsStdin;
     this.folder = options.folder;
     this.localFolder = Deno.cwd();
   }

@@ -79,6 +79,12 @@ function writeAllSync(to: { writeSync(bytes: Uint8Array): number }, bytes: Uint8
   while (rest.length > 0) rest = rest.subarray(to.writeSync(rest));
 }
 
+/** A variable of the environment; undefined as well where this program was not given access to it. */
+export function environment(name: string): string | undefined {
+  const { state } = Deno.permissions.querySync({ name: "env", variable: name });
+  return state === "granted" ? Deno.env.get(name) : undefined;
+}
+
 /** An error as people read it: what, and on a line of its own what to do. */
 export function errorLines(error: TandemError): string[] {
   const lines = [`tandem: ${printable(error.message)}`];

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { basename, join } from "node:path";
+import { basename, join, posix } from "node:path";
 import { type RemoteEntry, TandemError } from "../../mod.ts";
 import { usage } from "./flags.ts";
 import type { OnExist, Shell } from "./shell.ts";
@@ -33,11 +33,9 @@ export async function getFiles(
   }
   const remotes = words.length === 1 ? words : words.slice(0, -1);
   const target = words.length === 1 ? "." : words.at(-1) ?? ".";
-  const into = await isLocalFolder(shell.local(target)) || target.endsWith("/");
-  if (!into && remotes.length > 1) {
-    throw usage(
-      `"${target}" is not an existing folder, and several files go there`,
-    );
+  const into = await isLocalFolder(shell.local(target));
+  if (!into && (remotes.length > 1 || target.endsWith("/"))) {
+    throw usage(`"${target}" is not an existing folder`, "make it first, or give the name of a file");
   }
   const jobs = remotes.map((remote): Job => {
     const from = shell.remote(remote);
@@ -48,30 +46,67 @@ export async function getFiles(
 }
 
 /**
- * Stores files: into REMOTE where it ends with `/`, else as REMOTE. The plain
- * exchange cannot say whether a name is a folder; a server refuses to replace one.
+ * Stores files, as `cp` would: into the last name where that is an existing
+ * folder, else as that name. The plain exchange cannot be asked about a name, so
+ * the folder that it is in is listed.
  *
  * @throws {TandemError} what a single file failed with; `partial` where some of several did.
  */
-export async function putFiles(
-  shell: Shell,
-  words: readonly string[],
-): Promise<void> {
+export async function putFiles(shell: Shell, words: readonly string[]): Promise<void> {
+  const there = new RemoteNames(shell);
   const locals = words.length === 1 ? words : words.slice(0, -1);
-  const target = words.length === 1 ? "./" : words.at(-1) ?? "./";
-  const into = /(^|\/)\.{0,2}$/.test(target);
-  if (!into && locals.length > 1) {
-    throw usage(
-      `"${target}" is one name, and several files go there`,
-      `for a folder, end it with a slash: ${target}/`,
-    );
-  }
+  const target = words.length === 1 ? "." : words.at(-1) ?? ".";
+  const folder = shell.remote(target);
+  const into = /(^|\/)\.{0,2}$/.test(target) || await there.kindOf(folder) === "directory";
+  if (!into && locals.length > 1) throw usage(`"${target}" is not an existing folder at the server`);
   const jobs = locals.map((local): Job => {
-    if (into && local === "-") throw usage("put - needs a name: put - REMOTE");
-    const to = into ? `${target}/${basename(local)}` : target;
-    return { from: local, to: shell.remoteFromRoot(to) };
+    if (local !== "-") return { from: local, to: into ? `/${folder}/${basename(local)}` : `/${folder}` };
+    if (into) throw usage("put - needs a name: put - REMOTE");
+    if (shell.readsStdin) {
+      throw usage("put - takes its bytes from stdin, where the commands come from", "give the commands with -f FILE");
+    }
+    return { from: local, to: `/${folder}` };
   });
-  await runJobs(shell, jobs, (job) => putFile(shell, job));
+  await runJobs(shell, jobs, (job) => putFile(shell, job, there));
+}
+
+/** What is in the folders at the server, each listed once for one command. */
+class RemoteNames {
+  readonly #shell: Shell;
+  readonly #folders = new Map<string, Map<string, RemoteEntry["kind"]>>();
+
+  constructor(shell: Shell) {
+    this.#shell = shell;
+  }
+
+  /** What a path names; undefined where it names nothing, or where the server does not list its folder. */
+  async kindOf(path: string): Promise<RemoteEntry["kind"] | undefined> {
+    const { dir, base } = posix.parse(`/${path}`);
+    return (await this.#list(dir)).get(base);
+  }
+
+  async #list(folder: string): Promise<Map<string, RemoteEntry["kind"]>> {
+    const known = this.#folders.get(folder);
+    if (known !== undefined) return known;
+    const names = new Map<string, RemoteEntry["kind"]>();
+    this.#folders.set(folder, names);
+    try {
+      for await (const { name, kind } of this.#shell.client.list(folder, { signal: this.#shell.signal })) {
+        names.set(name, kind);
+      }
+    } catch (error) {
+      // Some servers list nothing; what is there they will have to see to themselves.
+      if (!(error instanceof TandemError) || error.code !== "not-found") throw error;
+    }
+    return names;
+  }
+
+  /** The first of PATH.1, PATH.2, … that names nothing. */
+  async freeName(path: string): Promise<string> {
+    await this.kindOf(path);
+    const names = this.#folders.get(posix.dirname(path));
+    return freeName(path, (name) => names?.has(posix.basename(name)) ?? false);
+  }
 }
 
 /** Does all jobs; one that fails does not keep the others from being done, unless the session is gone. */
@@ -83,6 +118,7 @@ async function runJobs(
   const failed: { job: Job; error: TandemError }[] = [];
   for (const job of jobs) {
     try {
+      shell.output.begin();
       await run(job);
     } catch (error) {
       if (!(error instanceof TandemError) || jobs.length === 1) throw error;
@@ -125,25 +161,14 @@ async function getFile(shell: Shell, job: Job): Promise<void> {
   }
 }
 
-async function putFile(shell: Shell, job: Job): Promise<void> {
+async function putFile(shell: Shell, job: Job, there: RemoteNames): Promise<void> {
   let { to } = job;
-  // Only when asked for: some servers replace a file without a word, and then a look before is all there is.
-  if (
-    shell.onExist === "error" || shell.onExist === "skip" ||
-    shell.onExist === "rename"
-  ) {
-    const taken = await remoteNames(shell, to);
-    if (taken.has(basename(to))) {
-      if (shell.onExist === "skip") {
-        return shell.output.say(`skipped ${to}: it exists`);
-      }
-      if (shell.onExist === "error") {
-        throw new TandemError("exists", `"${to}" exists already at the server`);
-      }
-      to = freeName(to, (name) => taken.has(basename(name)));
-    }
-  } else if (shell.onExist === "newer" || shell.onExist === "resume") {
-    throw needsTandem(shell.onExist);
+  // Many servers replace a file without a word, so it is for this side to look.
+  if (shell.onExist !== "overwrite" && await there.kindOf(to) === "file") {
+    const taken = new TandemError("exists", `"${to}" exists already at the server`);
+    const choice = decide(shell, to, taken);
+    if (choice === "skip") return shell.output.say(`skipped ${to}: it exists`);
+    if (choice === "rename") to = await there.freeName(to);
   }
   const { signal } = shell;
   if (job.from === "-") {
@@ -232,12 +257,4 @@ function freeName(path: string, isTaken: (path: string) => boolean): string {
   for (let i = 1;; i++) {
     if (!isTaken(`${path}.${i}`)) return `${path}.${i}`;
   }
-}
-
-async function remoteNames(shell: Shell, path: string): Promise<Set<string>> {
-  const { signal } = shell;
-  const entries: RemoteEntry[] = await Array.fromAsync(
-    shell.client.list(join(path, "..").replaceAll("\\", "/"), { signal }),
-  );
-  return new Set(entries.map(({ name }) => name));
 }

@@ -22,6 +22,8 @@ export interface SessionOpenedEvent {
   readonly session: number;
   /** The client's address and port. */
   readonly peer: string;
+  /** Always `ok`: one that is not let in is a warning. */
+  readonly outcome: "ok";
 }
 
 /** A session ended. */

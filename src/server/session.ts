@@ -66,7 +66,7 @@ export class Session {
   async run(): Promise<void> {
     const { emit } = this.#host;
     const who = { session: this.#id, peer: this.#channel.peer };
-    emit({ event: "session-opened", ...who });
+    emit({ event: "session-opened", ...who, outcome: "ok" });
     using _channel = this.#channel;
     try {
       await this.#serve();
