@@ -57,21 +57,37 @@ export function writeStderr(line: string): void {
  * @throws {TandemError} `local-io` if nobody reads it any more.
  */
 export function writeStdout(line: string): void {
-  writeStdoutBytes(encoder.encode(`${line}\n`));
+  try {
+    writeAllSync(Deno.stdout, encoder.encode(`${line}\n`));
+  } catch (error) {
+    throw stdoutError(error);
+  }
 }
 
 /**
- * Writes bytes to stdout.
+ * Writes bytes to stdout, and waits for whoever reads them, but no longer than
+ * until `signal` is aborted.
  *
- * @throws {TandemError} `local-io` if nobody reads it any more.
+ * @throws {TandemError} `local-io` if nobody reads it any more; the signal's reason.
  */
-export function writeStdoutBytes(bytes: Uint8Array): void {
+export async function writeStdoutBytes(bytes: Uint8Array, signal: AbortSignal): Promise<void> {
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = () => aborted.reject(signal.reason);
+  if (signal.aborted) onAbort();
+  signal.addEventListener("abort", onAbort);
   try {
-    writeAllSync(Deno.stdout, bytes);
+    let rest = bytes;
+    while (rest.length > 0) rest = rest.subarray(await Promise.race([aborted.promise, Deno.stdout.write(rest)]));
   } catch (error) {
-    const text = error instanceof Deno.errors.BrokenPipe ? "nobody reads it any more" : String(error);
-    throw new TandemError("local-io", `cannot write to stdout: ${text}`, { cause: error });
+    throw signal.aborted ? error : stdoutError(error);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
   }
+}
+
+function stdoutError(error: unknown): TandemError {
+  const text = error instanceof Deno.errors.BrokenPipe ? "nobody reads it any more" : String(error);
+  return new TandemError("local-io", `cannot write to stdout: ${text}`, { cause: error });
 }
 
 function writeAllSync(to: { writeSync(bytes: Uint8Array): number }, bytes: Uint8Array): void {

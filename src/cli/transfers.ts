@@ -187,7 +187,7 @@ export async function copyToStdout(shell: Shell, typed: string): Promise<void> {
   await using download = await shell.client.get(shell.remoteFromRoot(typed), {
     signal,
   });
-  for await (const chunk of download.readable) writeStdoutBytes(chunk);
+  for await (const chunk of download.readable) await writeStdoutBytes(chunk, signal);
 }
 
 function isTaken(error: unknown): error is TandemError {

@@ -1,0 +1,109 @@
+/**
+ * The compiled binary, which has another runtime in it where only npm can be
+ * reached: Deno 2.4.2, as `denort-setup` tells.
+ *
+ * @module
+ */
+
+import { fileURLToPath } from "node:url";
+import { tmpdir } from "node:os";
+import { assertEquals, assertMatch } from "../deps.ts";
+import { tempFolder } from "../helpers.ts";
+import { assertClearError, assertCode, PROJECT, run, Running, startServe } from "./program.ts";
+import { assertFiles, someBytes, writeFiles } from "./place.ts";
+import { taskWords } from "./tasks.ts";
+
+const SETUP = fileURLToPath(new URL("../../../shared/bin/denort-setup", import.meta.url));
+const NOT_HERE = whyNotHere();
+
+/** How long the runtime may take to come when it is not there yet, in milliseconds. */
+const SETUP_PATIENCE_MS = 180_000;
+
+function whyNotHere(): string | undefined {
+  if (Deno.build.target !== "x86_64-unknown-linux-gnu") return "needs Linux x64";
+  try {
+    Deno.statSync(SETUP);
+  } catch {
+    return "needs ../shared/bin/denort-setup";
+  }
+  try {
+    const { success } = new Deno.Command("npm", { args: ["--version"], stdout: "null", stderr: "null" }).outputSync();
+    return success ? undefined : "needs npm";
+  } catch {
+    return "needs npm";
+  }
+}
+
+/** Gets the runtime, once for this machine, and compiles the program to `output`. */
+async function compile(output: string): Promise<void> {
+  await using setup = new Running([SETUP, `${tmpdir()}/denort`]);
+  const made = await setup.ended(SETUP_PATIENCE_MS);
+  assertCode(made, 0);
+  const exports = made.stdout.matchAll(/^export (\w+)=(.*)$/gm);
+  const { DENO_FOR_COMPILE = "", ...env } = Object.fromEntries([...exports].map(([, key, value]) => [key, value]));
+  const [command = "", ...flags] = taskWords("compile", output);
+  // The types of an older Deno lack what the program uses only where it is there; and its lock file is none of its business.
+  const words = [DENO_FOR_COMPILE, command, "--no-check", "--no-lock", ...flags];
+  assertCode(await run(words, { cwd: PROJECT, env }), 0);
+}
+
+Deno.test({
+  name: `the compiled binary serves, fetches and stores${NOT_HERE === undefined ? "" : ` (skipped: ${NOT_HERE})`}`,
+  ignore: NOT_HERE !== undefined,
+  async fn(t) {
+    using folder = tempFolder();
+    const [binary, shared, here] = [`${folder.path}/tandem`, `${folder.path}/shared`, `${folder.path}/here`];
+    await compile(binary);
+    const bytes = someBytes(1_500_000);
+    writeFiles(shared, { "a.bin": bytes, "sub/b": "b" });
+    writeFiles(folder.path, { secret: "secret", "here/": "" });
+    Deno.symlinkSync("../secret", `${shared}/link`);
+    assertCode(await run(["mkfifo", `${shared}/fifo`]), 0);
+
+    await using server = await startServe([binary, "serve", "-p0", "--write", shared]);
+    const connect = (...args: string[]) => run([binary, "connect", server.address, ...args], { cwd: here });
+
+    await t.step("--version", async () => {
+      const { version } = JSON.parse(Deno.readTextFileSync(`${PROJECT}deno.json`));
+      assertEquals((await run([binary, "--version"])).stdout.split(" ").slice(0, 2), ["tandem", version]);
+    });
+    await t.step("ls", async () => {
+      const ended = await connect("ls", "-R");
+      assertCode(ended, 0);
+      assertEquals(ended.stdout, "a.bin\nsub/\nsub/b\n");
+    });
+    await t.step("get and put, every byte", async () => {
+      assertCode(await connect("get", "a.bin"), 0);
+      assertEquals(Deno.readFileSync(`${here}/a.bin`), bytes);
+      assertCode(await connect("put", "a.bin", "sub/c.bin"), 0);
+      assertEquals(Deno.readFileSync(`${shared}/sub/c.bin`), bytes);
+    });
+    await t.step("links out of the folder and FIFOs are not served", async () => {
+      for (const name of ["link", "fifo", "none"]) {
+        const ended = await connect("--timeout", "5", "get", name);
+        assertCode(ended, 4);
+        assertClearError(ended);
+      }
+    });
+    await t.step("a name that is taken is kept, on both sides", async () => {
+      Deno.writeTextFileSync(`${here}/b`, "kept");
+      assertCode(await connect("get", "sub/b"), 10);
+      assertFiles(`${here}`, { "a.bin": new TextDecoder().decode(bytes), b: "kept" });
+      const put = await connect("--on-exist", "overwrite", "put", "b", "sub/b");
+      assertCode(put, 5);
+      assertEquals(Deno.readTextFileSync(`${shared}/sub/b`), "b");
+    });
+    await t.step("a silent server is a timeout", async () => {
+      using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+      const address = `127.0.0.1:${listener.addr.port}`;
+      const ended = await run([binary, "connect", address, "--timeout", "0.3", "ls"]);
+      assertCode(ended, 11);
+    });
+    await t.step("SIGTERM ends it with exit 0", async () => {
+      server.process.kill("SIGTERM");
+      const ended = await server.process.ended();
+      assertCode(ended, 0);
+      assertMatch(ended.stderr, /command="put sub\/c\.bin" .*outcome=ok/);
+    });
+  },
+});

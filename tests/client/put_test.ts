@@ -1,0 +1,181 @@
+/**
+ * Tests of sending, against our own server: bodies of every kind, and what is
+ * refused before anything is sent.
+ *
+ * @module
+ */
+
+import { TandemError } from "../../src/errors.ts";
+import { MAX_BUFFERED_PUT_BYTES } from "../../src/limits.ts";
+import { assertEquals, assertStringIncludes } from "../deps.ts";
+import { PATIENCE_MS, within } from "../net/deadline.ts";
+import { assertFails } from "../net/failure.ts";
+import { openBoth } from "./both_ends.ts";
+import { attempt, list, streamOf } from "./session.ts";
+
+const BODY = "some text, é";
+const BODY_BYTES = new TextEncoder().encode(BODY);
+
+Deno.test("Client.put() sends bytes, a text and a stream alike", async () => {
+  await using both = await openBoth();
+  const { client, root } = both;
+  const bodies = {
+    bytes: BODY_BYTES,
+    text: BODY,
+    stream: streamOf("some ", "", "text", ", é"),
+    sized: streamOf("some text", ", é", ""),
+  };
+  for (const [name, body] of Object.entries(bodies)) {
+    const size = name === "sized" ? { size: BODY_BYTES.length } : {};
+    const result = await client.put(name, body, size);
+    assertEquals([result.outcome, result.bytes], ["sent", BODY_BYTES.length]);
+    assertEquals(Deno.readTextFileSync(`${root}/${name}`), BODY);
+  }
+});
+
+const WRONG_SIZES: Readonly<Record<string, readonly [string[], number]>> = {
+  "a byte longer, in one piece": [["hello!"], 5],
+  "a byte longer, in a piece of its own": [["hello", "!"], 5],
+  "much longer": [["x".repeat(300_000), "y".repeat(300_000)], 300_000],
+  "a byte shorter": [["hell"], 5],
+  "much shorter": [["x".repeat(300_000)], 600_000],
+  "empty, and some was promised": [[], 5],
+  "something, and nothing was promised": [["hello"], 0],
+};
+
+for (const [how, [pieces, size]] of Object.entries(WRONG_SIZES)) {
+  Deno.test(`Client.put() fails with changed and stores nothing when a stream is ${how}`, async () => {
+    await using both = await openBoth();
+    const { client, root } = both;
+    Deno.writeTextFileSync(`${root}/a`, "old");
+    const putting = client.put("a", streamOf(...pieces), { size });
+    await assertFails(putting, "changed");
+    assertEquals(Deno.readTextFileSync(`${root}/a`), "old");
+    assertEquals(await list(client), ["a"]);
+  });
+}
+
+Deno.test("Client.put() sends a stream that is as long as promised", async () => {
+  await using both = await openBoth();
+  const { client, root } = both;
+  for (const pieces of [[], [""], ["a"], ["a", "b"], ["", "ab", "", "c", ""]]) {
+    const text = pieces.join("");
+    await client.put("a", streamOf(...pieces), { size: text.length });
+    assertEquals(Deno.readTextFileSync(`${root}/a`), text);
+  }
+});
+
+Deno.test("Client.put() refuses a promised size that is no whole number, and sends nothing", async () => {
+  await attempt([], async ({ client }) => {
+    for (const size of [-1, 1.5, NaN, Infinity]) {
+      await assertFails(client.put("a", streamOf("x"), { size }), "usage");
+    }
+  });
+});
+
+Deno.test("Client.put() fails with unsupported when a stream of unknown size has over 16 MiB, and sends nothing", async () => {
+  await attempt([], async ({ client }) => {
+    const piece = "x".repeat(MAX_BUFFERED_PUT_BYTES / 4);
+    const pieces = [piece, piece, piece, piece, "!"];
+    const { hint } = await assertFails(
+      client.put("a", streamOf(...pieces)),
+      "unsupported",
+    );
+    assertStringIncludes(hint ?? "", "give its size");
+  });
+});
+
+Deno.test("Client.put() sends a stream of unknown size that has 16 MiB", async () => {
+  await using both = await openBoth();
+  const piece = "x".repeat(MAX_BUFFERED_PUT_BYTES / 2);
+  const { bytes } = await both.client.put("a", streamOf(piece, piece));
+  assertEquals(bytes, MAX_BUFFERED_PUT_BYTES);
+});
+
+for (const size of [undefined, 5]) {
+  const promised = size === undefined ? "without a size" : "with a size";
+  Deno.test(`Client.put() fails with a stream's own error ${promised}, and stores nothing`, async () => {
+    await using both = await openBoth();
+    const { client } = both;
+    const error = new Error("the stream's own");
+    const stream = new ReadableStream<Uint8Array>({
+      start: (controller) => controller.enqueue(new Uint8Array(2)),
+      pull: (controller) => controller.error(error),
+    });
+    const putting = client.put("a", stream, size === undefined ? {} : { size });
+    const caught = await within(
+      putting.then(() => undefined, (error: unknown) => error),
+      PATIENCE_MS,
+      "a failure",
+    );
+    const cause = caught instanceof TandemError ? caught.cause : caught;
+    assertEquals(cause, error);
+    assertEquals(await list(client), []);
+  });
+}
+
+Deno.test("Client.put() cancels a stream of which it took no more", async () => {
+  await using both = await openBoth({ write: false, overwrite: false });
+  let cancelled = false;
+  const stream = new ReadableStream<Uint8Array>({
+    pull: (controller) => controller.enqueue(new Uint8Array(1_000)),
+    cancel: () => void (cancelled = true),
+  });
+  await assertFails(both.client.put("a", stream, { size: 5_000 }), "denied");
+  assertEquals(cancelled, true);
+});
+
+Deno.test("Client.put() fails with denied when the server is read-only or has the name", async () => {
+  for (const rights of [{ write: false }, { write: true }]) {
+    await using both = await openBoth({ ...rights, overwrite: false });
+    const { client, root } = both;
+    Deno.writeTextFileSync(`${root}/a`, "old");
+    const { message, hint } = await assertFails(client.put("a", "x"), "denied");
+    assertEquals(message, 'the server did not take "a"');
+    assertStringIncludes(hint ?? "", "may be read-only");
+    assertEquals(Deno.readTextFileSync(`${root}/a`), "old");
+    assertEquals(await list(client), ["a"]);
+  }
+});
+
+Deno.test("Client.upload() sends the local file as large as it is", async () => {
+  await using both = await openBoth();
+  const { client, folder, root } = both;
+  Deno.writeTextFileSync(`${folder}/local`, BODY);
+  Deno.mkdirSync(`${root}/sub`);
+  const result = await client.upload(`${folder}/local`, "sub/remote");
+  assertEquals([result.outcome, result.bytes], ["sent", BODY_BYTES.length]);
+  assertEquals(Deno.readTextFileSync(`${root}/sub/remote`), BODY);
+});
+
+Deno.test("Client.upload() follows a link that its user gives", async () => {
+  await using both = await openBoth();
+  const { client, folder, root } = both;
+  Deno.writeTextFileSync(`${folder}/local`, BODY);
+  Deno.symlinkSync("local", `${folder}/link`);
+  await client.upload(`${folder}/link`, "a");
+  assertEquals(Deno.readTextFileSync(`${root}/a`), BODY);
+});
+
+Deno.test("Client.upload() fails for a local file that cannot be sent, and sends nothing", async () => {
+  await attempt([], async ({ client, folder }) => {
+    await assertFails(client.upload(`${folder}/none`, "a"), "local-io");
+    await assertFails(client.upload(folder, "a"), "is-directory");
+    await assertFails(client.upload("/dev/null", "a"), "local-io");
+  });
+});
+
+Deno.test("F7 Client sends nothing of a file with one byte over ten digits", async () => {
+  await attempt([], async ({ client, folder }) => {
+    const size = 10_000_000_000;
+    Deno.writeTextFileSync(`${folder}/large`, "");
+    Deno.truncateSync(`${folder}/large`, size);
+    const { message, hint } = await assertFails(
+      client.upload(`${folder}/large`, "a"),
+      "unsupported",
+    );
+    assertStringIncludes(message, "the plain exchange reaches 9999999999");
+    assertStringIncludes(hint ?? "", "split the file");
+    await assertFails(client.put("a", streamOf("x"), { size }), "unsupported");
+  });
+});

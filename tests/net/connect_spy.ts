@@ -1,0 +1,59 @@
+/**
+ * Watches which connections this process opens: where to, and how that went.
+ *
+ * @module
+ */
+
+import { PATIENCE_MS, within } from "./deadline.ts";
+
+/** One attempt to connect. */
+export interface ConnectAttempt {
+  /** The name or address. */
+  readonly hostname: string;
+  /** The port. */
+  readonly port: number;
+  /** Whether nobody listened there. */
+  refused: boolean;
+}
+
+/** Attempts since the spy was set. Disposing of it removes it. */
+export interface ConnectSpy extends Disposable {
+  /** The attempts in their order. */
+  readonly attempts: readonly ConnectAttempt[];
+  /** Resolved when `holds` is true of them. */
+  until(holds: (attempts: readonly ConnectAttempt[]) => boolean): Promise<void>;
+}
+
+/** Sets the spy: from now on `Deno.connect` is watched. */
+export function spyOnConnect(): ConnectSpy {
+  const original = Deno.connect;
+  const attempts: ConnectAttempt[] = [];
+  const watchers = new Set<() => void>();
+  const tell = () => watchers.forEach((look) => look());
+  const watched = async (options: Deno.ConnectOptions) => {
+    const { hostname = "", port } = options;
+    const attempt = { hostname, port, refused: false };
+    attempts.push(attempt);
+    tell();
+    try {
+      return await original(options);
+    } catch (error) {
+      attempt.refused = error instanceof Deno.errors.ConnectionRefused;
+      tell();
+      throw error;
+    }
+  };
+  Object.assign(Deno, { connect: watched });
+  return {
+    attempts,
+    until(holds) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const look = () => holds(attempts) && resolve();
+      watchers.add(look);
+      look();
+      return within(promise, PATIENCE_MS, "an attempt to connect")
+        .finally(() => watchers.delete(look));
+    },
+    [Symbol.dispose]: () => void Object.assign(Deno, { connect: original }),
+  };
+}

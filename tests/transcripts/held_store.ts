@@ -1,0 +1,71 @@
+/**
+ * A store whose landings wait before they give a file its name, when a
+ * transcript wants to look at that moment.
+ *
+ * @module
+ */
+
+import type { CreateOptions, FileStore, Landing } from "../../mod.ts";
+import type { RemotePath } from "../../src/protocol/path.ts";
+import { PATIENCE_MS, within } from "../net/deadline.ts";
+import type { Line, Run } from "./transcript.ts";
+
+/** A store that passes everything on. */
+export class HeldStore implements FileStore {
+  readonly #store: FileStore;
+  #committing = Promise.withResolvers<void>();
+  #mayCommit = Promise.withResolvers<void>();
+  #holds = false;
+
+  constructor(store: FileStore) {
+    this.#store = store;
+  }
+
+  list(path: RemotePath) {
+    return this.#store.list(path);
+  }
+
+  open(path: RemotePath) {
+    return this.#store.open(path);
+  }
+
+  async create(path: RemotePath, options: CreateOptions): Promise<Landing> {
+    const landing = await this.#store.create(path, options);
+    return {
+      write: (bytes) => landing.write(bytes),
+      commit: async () => {
+        this.#committing.resolve();
+        if (this.#holds) await this.#mayCommit.promise;
+        await landing.commit();
+      },
+      [Symbol.asyncDispose]: () => landing[Symbol.asyncDispose](),
+    };
+  }
+
+  space() {
+    return this.#store.space();
+  }
+
+  close(): void {
+    this.#store.close();
+  }
+
+  /** From now on landings wait. */
+  hold(): void {
+    this.#holds = true;
+  }
+
+  /** Lets landings give their files a name. */
+  commit(): void {
+    this.#mayCommit.resolve();
+  }
+
+  /** Plays a line that is about the store. */
+  async reach(what: string, run: Run, line: Line): Promise<void> {
+    if (what === "waits before it commits") this.hold();
+    else if (what === "has everything") await within(this.#committing.promise, PATIENCE_MS, what);
+    else if (what === "commits") this.commit();
+    else run.differs(line, "has no such moment");
+    run.agrees(line);
+  }
+}

@@ -1,0 +1,179 @@
+/**
+ * Whole sessions as lines of text, and how a run is compared with them.
+ *
+ * A line says who, which way and what. `C` is the control connection, `D` the
+ * data connection, `X` one from another address; `>` goes to the server, `<`
+ * comes from it:
+ *
+ *     C> 0000000002ls        the client sends a command
+ *     C< PORT                the server answers with a port
+ *     D connects             the client connects to it
+ *     D< 0000000006          the server sends a size
+ *     D< a.txt⏎              and a listing
+ *     D< EOF                 and closes
+ *     D> EOF                 so does the client
+ *
+ * A text may hold `{x*65537}`: that letter so many times. Both runners write
+ * down what happened in the same lines, up to the first that is not as it
+ * should be, so that a failure shows as a difference between two transcripts.
+ *
+ * @module
+ */
+
+import { assertEquals, fail } from "../deps.ts";
+import { sameBytes } from "../net/bytes.ts";
+import type { Received, Wire } from "../net/wire.ts";
+import { testName, type Vector } from "../protocol/vectors.ts";
+
+/** A session as it must go. */
+export interface Transcript extends Vector {
+  /** What happens, in order. */
+  readonly lines: readonly string[];
+  /** The systems that can play it. Default: all. */
+  readonly needs?: "linux" | "unix";
+}
+
+/** How the side that is played by the test sends what it has to send. */
+export const WAYS = ["whole", "byte by byte", "coalesced"] as const;
+
+/** One of {@linkcode WAYS}. */
+export type Way = typeof WAYS[number];
+
+/** A line, taken apart. */
+export interface Line {
+  /** The line itself. */
+  readonly text: string;
+  /** The connection, or what else acts. */
+  readonly who: string;
+  /** `>` to the server, `<` from it; empty for what is no message. */
+  readonly way: "" | ">" | "<";
+  /** What is sent or done. */
+  readonly what: string;
+}
+
+/** The lines of a transcript. */
+export function linesOf({ lines }: Transcript): Line[] {
+  return lines.map((text) => {
+    const [, who = "", way = "", what = ""] = /^([A-Za-z]+)([<>]?) (.*)$/s.exec(text) ?? [];
+    if (who === "") throw new TypeError(`no line of a transcript: "${text}"`);
+    return { text, who, way: way as Line["way"], what };
+  });
+}
+
+/** The bytes that a line writes. */
+export function bytesOfLine(what: string): Uint8Array {
+  const expanded = what.replaceAll(/\{(.)\*(\d+)\}/g, (_, letter, times) => letter.repeat(Number(times)));
+  return new TextEncoder().encode(expanded);
+}
+
+/** A run that is not as its transcript says: it goes no further. */
+class Differs extends Error {}
+
+/** What has happened so far, beside what should. */
+export class Run {
+  readonly #happened: string[] = [];
+
+  /** Writes down a line that went as it should. */
+  agrees({ text }: Line): void {
+    this.#happened.push(text);
+  }
+
+  /** Writes down what happened instead of a line, and ends the run. */
+  differs({ who, way }: Line, what: string): never {
+    this.#happened.push(`${who}${way} ${what}`);
+    throw new Differs();
+  }
+
+  /** Compares a line with what happened in its place. */
+  compare(line: Line, happened: string): void {
+    if (happened === line.what) this.agrees(line);
+    else this.differs(line, happened);
+  }
+
+  /** Takes from a connection what a line says must come: its bytes, or its end. */
+  async receive(line: Line, wire: Wire): Promise<void> {
+    if (line.what === "EOF" || line.what === "RST") return this.compare(line, shown(await wire.takeEnd()));
+    const expected = bytesOfLine(line.what);
+    const received = await wire.take(expected.length);
+    if (sameBytes(expected, received.bytes)) this.agrees(line);
+    else this.differs(line, shown(received));
+  }
+
+  /**
+   * Runs `play`, and compares what happened with `transcript`. Ending before
+   * its last line is a difference like any other.
+   */
+  static async check(transcript: Transcript, play: (run: Run) => Promise<void>): Promise<void> {
+    const run = new Run();
+    const happened = run.#happened;
+    let expected = transcript.lines;
+    try {
+      await play(run);
+    } catch (error) {
+      if (!(error instanceof Differs)) {
+        happened.push(`(${error instanceof Error ? error.message : String(error)})`);
+      }
+      // What would have come after the first difference is none.
+      expected = expected.slice(0, happened.length);
+    }
+    assertEquals(pageOf(happened), pageOf(expected), transcript.about);
+  }
+}
+
+/** Lines as a text of which a difference can be shown. */
+function pageOf(lines: readonly string[]): string {
+  return lines.map((line) => line.replaceAll("\n", "⏎")).join("\n");
+}
+
+/** What came, in the words of a transcript. */
+export function shown({ bytes, ending }: Received): string {
+  const text = new TextDecoder().decode(bytes.subarray(0, 200));
+  if (ending === undefined) return text;
+  return text === "" ? ending : `${text} and then ${ending}`;
+}
+
+/** The port that a header tells. */
+export function portOf(received: Received): number {
+  const text = shown(received);
+  return /^\d{10}$/.test(text) ? Number(text) : fail(`"${text}" is no port`);
+}
+
+/** Registers the test of a transcript, which is run in every way. */
+export function transcriptTest(
+  transcript: Transcript,
+  verdict: string,
+  testedWay: ">" | "<",
+  run: (way: Way) => Promise<void>,
+): void {
+  const { needs } = transcript;
+  const { os } = Deno.build;
+  const ignore = needs === "linux" ? os !== "linux" : needs === "unix" && os === "windows";
+  const name = testName(transcript, verdict) + (ignore ? ` (skipped: needs ${needs})` : "");
+  Deno.test({
+    name,
+    ignore,
+    async fn(t) {
+      assertFinished(transcript, testedWay);
+      for (const way of WAYS) await t.step(way, () => run(way));
+    },
+  });
+}
+
+/**
+ * Checks that a transcript says how everything ends: the session by the end of
+ * the control connection as the side under test closes it, and each data
+ * connection by an end or a reset.
+ */
+export function assertFinished(transcript: Transcript, testedWay: ">" | "<"): void {
+  const lines = linesOf(transcript);
+  const last = lines.findLast(({ who }) => who === "C");
+  if (last?.way !== testedWay || last.what !== "EOF") fail(`${transcript.id} leaves its session open`);
+  for (const [index, { who, what }] of lines.entries()) {
+    if (what !== "connects") continue;
+    const rest = lines.slice(index + 1).filter((line) => line.who === who);
+    const next = rest.findIndex((line) => line.what === "connects");
+    const own = next < 0 ? rest : rest.slice(0, next);
+    const ends = own.some(({ way, what }) => way !== "" && (what === "EOF" || what === "RST"));
+    if (!ends) fail(`${transcript.id} leaves a connection open (line ${index + 1})`);
+  }
+}
