@@ -21,6 +21,8 @@ const kept = new Map<number, Uint8Array[]>(SIZES.map((size) => [size, []]));
 export interface LentBuffer extends Disposable {
   /** The buffer; its content is whatever was in it before. */
   readonly bytes: Uint8Array;
+  /** Says that `work` writes into it: it is not lent to anybody else before that has ended. */
+  usedBy(work: Promise<unknown>): void;
 }
 
 /** Lends a buffer for a transfer of `wantedBytes`: as large as that where it can be. */
@@ -28,10 +30,16 @@ export function lendBuffer(wantedBytes: number): LentBuffer {
   const size = SIZES.find((size) => size >= wantedBytes) ?? SIZES.at(-1) ?? 0;
   const pool = kept.get(size) ?? [];
   const bytes = pool.pop() ?? new Uint8Array(size);
+  let working: Promise<unknown> | undefined;
+  const giveBack = () => {
+    if (pool.length * size < KEPT_BYTES) pool.push(bytes);
+  };
   return {
     bytes,
+    usedBy: (work) => working = work,
     [Symbol.dispose]() {
-      if (pool.length * size < KEPT_BYTES) pool.push(bytes);
+      if (working === undefined) giveBack();
+      else working.then(giveBack, giveBack);
     },
   };
 }

@@ -12,7 +12,7 @@
 
 import { ProtocolError, TandemError } from "../errors.ts";
 import { encodeHeader, HEADER_BYTES, type Sign } from "../protocol/header.ts";
-import { lendBuffer } from "./buffers.ts";
+import { lendBuffer, type LentBuffer } from "./buffers.ts";
 import type { Channel } from "./channel.ts";
 import { StallGuard, type StallLimits } from "./stall_guard.ts";
 
@@ -71,7 +71,7 @@ export async function sendBody(
     );
     if (space.length > 0) {
       const reading = source.read(space);
-      const count = typeof reading === "number" ? reading : await reading;
+      const count = reading instanceof Promise ? await readWhileOpen(channel, reading, lent) : reading;
       if (count === null) throw shrunk(sent, sizeBytes);
       filled += count;
       sent += count;
@@ -83,6 +83,16 @@ export async function sendBody(
     await pace.after(filled);
     filled = 0;
   }
+}
+
+/** Waits for a source, which may have nothing for ever: then the channel's own clocks end the wait. */
+async function readWhileOpen(
+  channel: Channel,
+  reading: Promise<number | null>,
+  lent: LentBuffer,
+): Promise<number | null> {
+  lent.usedBy(reading);
+  return await channel.whileOpen(reading);
 }
 
 /**

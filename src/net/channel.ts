@@ -204,6 +204,22 @@ export class Channel implements Disposable {
     for (const callback of this.#onClose) callback();
   }
 
+  /**
+   * Waits for `work` that this channel needs, but no longer than until it closes.
+   *
+   * @throws {TandemError} what the channel failed with; what `work` rejects with.
+   */
+  async whileOpen<T>(work: Promise<T>): Promise<T> {
+    const closed = Promise.withResolvers<never>();
+    const reject = () => closed.reject(this.#failure ?? brokenConnection(new Error("it was closed"), this.peer));
+    this.onClose(reject);
+    try {
+      return await Promise.race([closed.promise, work]);
+    } finally {
+      this.#onClose = this.#onClose.filter((callback) => callback !== reject);
+    }
+  }
+
   /** Has `callback` called when the channel closes. */
   onClose(callback: () => void): void {
     if (this.#closed) callback();

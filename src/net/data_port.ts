@@ -154,9 +154,12 @@ const USUAL_PORT_TRIES = 16;
  * @throws {TandemError} `busy` if there is none.
  */
 export function openDataPort(hostname: string, range?: PortRange): DataPort {
+  const ports = range === undefined ? [...anyPorts()] : [...portsOf(range, MAX_DATA_PORT_TRIES)];
+  // A resting port is better than none: whoever is refused must not keep a small range from others.
+  const rested = ports.filter((port) => !isResting(port));
+  const tired = ports.filter((port) => isResting(port));
   let lastError: unknown;
-  for (const port of range === undefined ? anyPorts() : portsOf(range, MAX_DATA_PORT_TRIES)) {
-    if (isResting(port)) continue;
+  for (const port of [...rested, ...tired]) {
     try {
       return new DataPort(Deno.listen({ hostname, port }));
     } catch (error) {

@@ -121,6 +121,12 @@ class Server implements TandemServer {
       options.port ?? DEFAULT_PORT,
     );
     this.addr = this.#listener.addr;
+    try {
+      options.onListen?.(this.addr);
+    } catch (error) {
+      this.#listener.close();
+      throw error;
+    }
     const { signal } = options;
     const onAbort = () => void this.#stop(0);
     signal?.addEventListener("abort", onAbort);
@@ -130,7 +136,6 @@ class Server implements TandemServer {
         signal?.removeEventListener("abort", onAbort);
         store.close();
       });
-    options.onListen?.(this.addr);
     if (signal?.aborted) onAbort();
   }
 

@@ -11,15 +11,27 @@ import { LINUX } from "./test_bed.ts";
 /** Whether this user may make a device. */
 export const CAN_MAKE_DEVICES = LINUX && Deno.uid() === 0;
 
-/** A FIFO. Disposing of it frees whoever hangs in opening it, so that a failed test ends at all. */
-export async function makeFifo(path: string): Promise<Disposable> {
-  await run("mkfifo", path);
+/**
+ * Makes a FIFO in `folder`. Disposing of it removes it, whatever name it has by
+ * then, and frees whoever hangs in opening it, so that a failed test ends at all.
+ */
+export async function makeFifo(folder: string, name: string): Promise<Disposable> {
+  await run("mkfifo", `${folder}/${name}`);
   return {
     [Symbol.dispose]() {
-      const { O_RDWR, O_NONBLOCK } = fs.constants;
-      fs.closeSync(fs.openSync(path, O_RDWR | O_NONBLOCK));
+      for (const entry of Deno.readDirSync(folder)) {
+        const path = `${folder}/${entry.name}`;
+        if (Deno.lstatSync(path).isFifo) removeFifo(path);
+      }
     },
   };
+}
+
+function removeFifo(path: string): void {
+  const { O_RDWR, O_NONBLOCK } = fs.constants;
+  const fd = fs.openSync(path, O_RDWR | O_NONBLOCK);
+  Deno.removeSync(path);
+  fs.closeSync(fd);
 }
 
 /** A device that swallows what is written to it and reads as an endless file of zeros. */

@@ -23,7 +23,7 @@ import { assertEquals, fail } from "../deps.ts";
 import { tempFolder } from "../helpers.ts";
 import { PATIENCE_MS, within } from "../net/deadline.ts";
 import { connectWire, type Wire } from "../net/wire.ts";
-import { connectFrom } from "./other_address.ts";
+import { connectFrom } from "../net/other_address.ts";
 import { fillTree, readTree, type Tree } from "./tree.ts";
 import { HeldStore } from "./held_store.ts";
 import { bytesOfLine, type Line, linesOf, portOf, Run, type Transcript, type Way } from "./transcript.ts";

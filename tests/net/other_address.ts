@@ -6,8 +6,8 @@
  */
 
 import { connect } from "node:net";
-import { NodePeer } from "../net/raw_peer.ts";
-import { Wire } from "../net/wire.ts";
+import { NodePeer } from "./raw_peer.ts";
+import { Wire } from "./wire.ts";
 
 /** Connects from `localAddress` to a port of this machine. */
 export async function connectFrom(localAddress: string, port: number): Promise<Wire> {
