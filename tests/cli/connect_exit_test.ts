@@ -4,7 +4,7 @@
  * @module
  */
 
-import { assertEquals, assertLess, assertStringIncludes } from "../deps.ts";
+import { assertEquals, assertLess, assertNotEquals, assertStringIncludes } from "../deps.ts";
 import { tempFolder, temporaries } from "../helpers.ts";
 import {
   acceptsData,
@@ -82,6 +82,16 @@ Deno.test("exit 4: the server does not have it, or does not say", async () => {
   assertEquals([...Deno.readDirSync(shared.here)], []);
 });
 
+Deno.test("exit 4: --zero-is-missing takes an empty file for one that is not there", async () => {
+  await using shared = place({ empty: "", full: "full" });
+  const flags = ["--zero-is-missing", "get"];
+  assertFails(await shared.connect([...flags, "empty"]), 4, "empty");
+  assertEquals([...Deno.readDirSync(shared.here)], []);
+  assertCode(await shared.connect([...flags, "full"]), 0);
+  assertCode(await shared.connect(["get", "empty"]), 0);
+  assertEquals(Deno.statSync(`${shared.here}/empty`).size, 0);
+});
+
 Deno.test("exit 5: outside of the shared folder, read-only, or a name that may not be replaced", async () => {
   await using readOnly = place({ x: "old" }, { overwrite: false });
   await using addOnly = place({ x: "old" }, { overwrite: false, write: true });
@@ -104,6 +114,17 @@ Deno.test("exit 6: local files that are not there or cannot be, and listings tha
   for (const ended of all) assertFails(ended, 6, "none");
   const tooLarge = answers("ls", sends(header(16 * 1024 * 1024 + 1)), isLeft());
   assertFails(await connectToScript(tooLarge, ["ls"]), 6, "16777217");
+});
+
+Deno.test("a put that the server refuses once it knows the size is no success, however small the file is", async () => {
+  await using shared = place({}, { limits: { maxFileBytes: 1_000 } });
+  writeFiles(shared.here, { small: "x".repeat(1_001), large: new Uint8Array(20_000_000) });
+  for (const name of ["large", "small"]) {
+    const ended = await shared.connect(["put", name]);
+    assertEquals([...Deno.readDirSync(shared.root)], []);
+    assertNotEquals(ended.code, 0, `${name}: ${ended.stderr}`);
+    assertClearError(ended);
+  }
 });
 
 mountTest("K9 exit 6: the local disk is full or read-only: a clear error, and no temporary file", async () => {

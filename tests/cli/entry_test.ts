@@ -11,18 +11,14 @@ import { assertCode, IS_UNIX, PROJECT, run, startServe } from "./program.ts";
 import { assertFiles, someBytes, writeFiles } from "./place.ts";
 import { taskWords } from "./tasks.ts";
 
-const REGISTRY = Deno.env.get("NPM_CONFIG_REGISTRY") ?? "https://registry.npmjs.org/";
 const NO_REGISTRY = await whyNoRegistry();
 
-/** Why what the program takes from npm cannot be fetched; undefined where it can. */
+/** Why what the program takes from npm cannot be fetched into an empty cache; undefined where it can. */
 async function whyNoRegistry(): Promise<string | undefined> {
-  try {
-    const response = await fetch(REGISTRY, { method: "HEAD", signal: AbortSignal.timeout(5_000) });
-    await response.body?.cancel();
-    return undefined;
-  } catch {
-    return `needs ${REGISTRY}`;
-  }
+  using cache = tempFolder();
+  const words = [Deno.execPath(), "cache", "--quiet", "src/deps.ts"];
+  const { code } = await run(words, { cwd: PROJECT, env: { DENO_DIR: cache.path } });
+  return code === 0 ? undefined : "needs the npm registry";
 }
 
 /** Registers a test that fetches from npm; where that cannot be done it is skipped, and its name says why. */

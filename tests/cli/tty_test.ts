@@ -9,7 +9,7 @@ import type { ServeOptions } from "../../mod.ts";
 import { assertEquals, assertGreater, assertLess, assertMatch, assertNotMatch, assertStringIncludes } from "../deps.ts";
 import { answers, answersList, answersQuit, header, ScriptedServer, sends } from "../client/scripted_server.ts";
 import { assertCode, NARROW } from "./program.ts";
-import { type Place, place, writeFiles } from "./place.ts";
+import { assertFiles, type Place, place, writeFiles } from "./place.ts";
 import { runAtTerminal, screenOf, tandemAtTerminal, Terminal, terminalTest } from "./terminal.ts";
 
 /** Names of a server that means harm, each with what must not reach a terminal. */
@@ -79,12 +79,12 @@ terminalTest("P10 cat at a terminal writes a file as it is, because that was ask
 });
 
 const MIB = 1024 * 1024;
-const LARGE_BYTES = 4 * MIB;
+const LARGE_BYTES = 3 * MIB;
 const BYTES_PER_SECOND = 6 * MIB;
 
-/** A place with a file that takes most of a second, and one of twice its size to put. */
+/** A place with files that take half a second each, and one of twice their size to put. */
 function slowPlace(options: ServeOptions = {}): Place {
-  const shared = place({ large: new Uint8Array(LARGE_BYTES) }, {
+  const shared = place({ large: new Uint8Array(LARGE_BYTES), other: new Uint8Array(LARGE_BYTES) }, {
     ...options,
     limits: { bytesPerSecond: BYTES_PER_SECOND },
   });
@@ -101,27 +101,42 @@ function drawn(text: string): string[] {
 terminalTest("get draws progress on stderr for as long as it runs", async (t) => {
   await using shared = slowPlace();
   const stdoutFile = `${shared.here}/stdout`;
-  const words = tandemAtTerminal(["connect", shared.address, "get", "large"]);
+  const words = tandemAtTerminal(["connect", shared.address, "get", "large", "other", "."]);
   const ended = await runAtTerminal(words, { cwd: shared.here, stdoutFile });
   assertCode(ended, 0);
   const lines = drawn(ended.stdout);
-  assertGreater(lines.length, 1);
-  await t.step("it has the name, and goes forwards", () => {
-    assertStringIncludes(lines[0] ?? "", "large");
-    const percents = lines.map((line) => Number(/(\d+)%/.exec(line)?.[1]));
-    assertEquals(percents.toSorted((a, b) => a - b), percents);
-    assertLess(percents[0] ?? 100, 60);
-  });
-  await t.step("it shows no rate far above the one that the server keeps to", () => {
-    const rates = lines.map((line) => Number(/([0-9.]+) MiB\/s/.exec(line)?.[1] ?? 0) * MIB);
-    for (const rate of rates) assertLess(rate, 1.5 * BYTES_PER_SECOND, lines.join("\n"));
-  });
-  await t.step("it is gone at the end, when a line says what became of the file", () => {
+  for (const name of ["large", "other"]) {
+    const own = lines.filter((line) => line.startsWith(name));
+    await t.step(`${name}: it goes forwards`, () => {
+      assertGreater(own.length, 1, lines.join("\n"));
+      const percents = own.map((line) => Number(/(\d+)%/.exec(line)?.[1]));
+      assertEquals(percents.toSorted((a, b) => a - b), percents);
+      assertLess(percents[0] ?? 100, 70);
+    });
+    await t.step(`${name}: it shows about the rate that the server keeps to`, () => {
+      const rates = own.map((line) => Number(/([0-9.]+) MiB\/s/.exec(line)?.[1] ?? 0) * MIB);
+      for (const rate of rates) {
+        assertLess(rate, 1.5 * BYTES_PER_SECOND, own.join("\n"));
+        assertGreater(rate, 0.4 * BYTES_PER_SECOND, own.join("\n"));
+      }
+    });
+  }
+  await t.step("it is gone at the end, when lines say what became of the files", () => {
     const screen = screenOf(ended.stdout);
-    assertEquals(screen.length, 1, screen.join("\n"));
-    assertMatch(screen[0] ?? "", /^fetched large \(4 MiB/);
+    assertEquals(screen.length, 2, screen.join("\n"));
+    assertMatch(screen[0] ?? "", /^fetched large \(3 MiB/);
+    assertMatch(screen[1] ?? "", /^fetched other \(3 MiB/);
   });
   await t.step("stdout has nothing", () => assertEquals(Deno.readTextFileSync(stdoutFile), ""));
+});
+
+terminalTest("get draws progress for a small file on a slow line too", async () => {
+  await using shared = place({ small: new Uint8Array(300_000) }, { limits: { bytesPerSecond: 300_000 } });
+  const words = tandemAtTerminal(["connect", shared.address, "get", "small"]);
+  const ended = await runAtTerminal(words, { cwd: shared.here });
+  assertCode(ended, 0);
+  const percents = drawn(ended.stdout).map((line) => Number(/(\d+)%/.exec(line)?.[1]));
+  assertGreater(percents.filter((percent) => percent < 100).length, 1, `${percents}`);
 });
 
 terminalTest("put draws progress too, which fits into a narrow terminal", async () => {
@@ -199,6 +214,19 @@ for (const [typed, files] of ANSWERS) {
     assertEquals(Object.fromEntries(found), { ...files });
   });
 }
+
+terminalTest("put asks at a terminal where the remote name is taken", async () => {
+  await using shared = place({ a: "old", b: "old" });
+  writeFiles(shared.here, { a: "new a", b: "new b" });
+  const words = tandemAtTerminal(["connect", shared.address, "put", "a", "b", "."]);
+  await using terminal = new Terminal(words, { cwd: shared.here });
+  await terminal.until(/a exists.*\?/);
+  await terminal.type("s\r");
+  await terminal.until(/b exists.*\?/);
+  await terminal.type("o\r");
+  assertCode(await terminal.ended(), 0);
+  assertFiles(shared.root, { a: "old", b: "new b" });
+});
 
 terminalTest("get --no-input never asks", async () => {
   await using shared = place({ a: "new" });

@@ -8,7 +8,7 @@
 import { type FileStore, MemoryStore, type RemotePath, TandemError } from "../../mod.ts";
 import { assert, assertEquals, assertGreater, assertLess, assertNotEquals } from "../deps.ts";
 import { serveForTest, temporaries } from "../helpers.ts";
-import { eventually } from "./deadline.ts";
+import { begun, eventually, repeatUntil, within } from "./deadline.ts";
 import { EventLog } from "./event_log.ts";
 import { HookedStore, type Step, STEPS } from "./hooked_store.ts";
 import { header, message, type PutOutcome, type RawClient, type RawConnection, toWire } from "./raw_client.ts";
@@ -86,8 +86,12 @@ Deno.test(`Q1 of ${WRITERS} puts of one name at once that may replace, one stand
   await bed.survives(async () => {
     using stack = new DisposableStack();
     const clients = await connectAll(bed, stack, WRITERS);
+    bed.write("a.bin", version(0));
     for (let round = 0; round < ROUNDS; round++) {
-      await putAtOnce(clients);
+      // Whoever looks meanwhile sees one whole one, too.
+      await repeatUntil(putAtOnce(clients), async () => {
+        writerOf(await Deno.readFile(`${bed.root}/a.bin`));
+      });
       for (const client of clients) {
         assertEquals((await bed.log.commandOf(client)).outcome, "ok");
       }
@@ -105,19 +109,18 @@ Deno.test("Q2 gets of a name that is put again and again are each one version, w
     const readers = await connectAll(bed, stack, 32);
     using writer = await bed.connect();
     const seen = new Set<number>();
-    let over = false;
-    const reading = readers.map(async (client) => {
-      while (!over) {
+    const writing = (async () => {
+      for (let i = 1; i <= 30; i++) {
+        assertEquals(await writer.put("a.bin", version(i)), "closed");
+      }
+    })();
+    await Promise.all(readers.map((client) =>
+      repeatUntil(writing, async () => {
         const content = await client.get("a.bin");
         assert(content !== undefined, "the name was gone for a moment");
         seen.add(writerOf(content));
-      }
-    });
-    for (let i = 1; i <= 30; i++) {
-      assertEquals(await writer.put("a.bin", version(i)), "closed");
-    }
-    over = true;
-    await Promise.all(reading);
+      })
+    ));
     assertGreater(seen.size, 3);
   });
 });
@@ -239,12 +242,15 @@ Deno.test("Q4 a store that hangs at any step holds up nobody else", async () => 
     gate = Promise.withResolvers();
     reached = Promise.withResolvers();
     hanging = step;
-    const held = provoke(client, COMMANDS[step]);
-    await reached.promise;
-    const startedMs = performance.now();
-    await assertServed(other, `${step}.txt`);
-    assertLess(performance.now() - startedMs, 1_000, step);
-    gate.resolve();
+    const held = begun(provoke(client, COMMANDS[step]));
+    try {
+      await within(step, reached.promise);
+      const startedMs = performance.now();
+      await assertServed(other, `${step}.txt`);
+      assertLess(performance.now() - startedMs, 1_000, step);
+    } finally {
+      gate.resolve();
+    }
     await held;
     assertEquals((await bed.log.commandOf(client)).outcome, "ok", step);
   }

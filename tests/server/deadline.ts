@@ -40,6 +40,20 @@ export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
+/** Takes care of a failure of what is only waited for later, in case something else fails before. */
+export function begun<T>(work: Promise<T>): Promise<T> {
+  work.catch(() => {});
+  return work;
+}
+
+/** Repeats `step` until `goal` is settled, and returns what it is settled with. */
+export async function repeatUntil<T>(goal: Promise<T>, step: () => Promise<unknown>): Promise<T> {
+  let over = false;
+  const settled = begun(goal.finally(() => over = true));
+  while (!over) await step();
+  return await settled;
+}
+
 /** Looks every few milliseconds until `holds` returns true, for what no event tells of. */
 export async function eventually(
   what: string,

@@ -6,8 +6,8 @@
  */
 
 import { assert, assertEquals, assertGreater, assertLess, assertStringIncludes } from "../deps.ts";
-import { pause, within } from "./deadline.ts";
-import { header, joined, message, type RawClient, type RawConnection, toWire } from "./raw_client.ts";
+import { begun, pause, within } from "./deadline.ts";
+import { header, isReset, joined, message, type RawClient, type RawConnection, toWire } from "./raw_client.ts";
 import { pattern, type TestBed, testBed } from "./test_bed.ts";
 
 /** What number parsers of many languages take for a number, and no header is (safety.md 3.5). */
@@ -207,12 +207,11 @@ Deno.test("H7 a command in 1-byte pieces that takes too long ends the session", 
     using client = await bed.connect();
     assertEquals(await client.list(), []);
     const startedMs = performance.now();
-    const ended = client.assertEnds();
     // The last piece would come long after the deadline; each comes long before one of its own.
-    const sending = client.sendPieces(message("ls"), 1, () => pause(100));
-    await ended;
+    const sending = begun(client.sendPieces(message("ls"), 1, () => pause(100)));
+    await client.assertEnds();
     const tookMs = performance.now() - startedMs;
-    await sending.catch(() => {});
+    await sending.catch((error) => assert(isReset(error)));
     assertGreater(tookMs, commandTimeoutMs * 0.8);
     assertLess(tookMs, commandTimeoutMs * 3);
     assertEquals((await bed.log.sessionClosed(client)).outcome, "timeout");
@@ -271,7 +270,7 @@ Deno.test("H9 commands in one segment are answered in order, one at a time", asy
     assertEquals(await first.read(10), toWire(header(big.length)));
     // While the first answer is not read, nobody is told a second port.
     let secondCame = false;
-    const second = client.receivePort().finally(() => secondCame = true);
+    const second = begun(client.receivePort().finally(() => secondCame = true));
     for (let i = 0; i < 5; i++) await other.list();
     assertEquals(secondCame, false);
     assertEquals(await first.readToEnd(), big);
@@ -295,7 +294,7 @@ Deno.test("H9 a thousand commands in one segment are each answered", async () =>
       { length: count },
       (_, i) => message(i % 2 === 0 ? "get a.txt" : `get ${name}`),
     );
-    const sending = client.send(joined(...commands));
+    const sending = begun(client.send(joined(...commands)));
     for (let i = 0; i < count; i++) {
       using data: RawConnection = await client.connectData(
         await client.receivePort(),

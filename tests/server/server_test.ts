@@ -17,7 +17,7 @@ import {
   assertThrows,
 } from "../deps.ts";
 import { serveForTest, tempFolder } from "../helpers.ts";
-import { eventually, pause, within } from "./deadline.ts";
+import { begun, eventually, pause, within } from "./deadline.ts";
 import { HookedStore } from "./hooked_store.ts";
 import { header, isRefusal, message, RawClient, RawConnection, toWire } from "./raw_client.ts";
 import { LINUX, pattern, testBed } from "./test_bed.ts";
@@ -168,7 +168,7 @@ Deno.test("shutdown() lets running transfers end, and then the sessions", async 
   using upload = await writer.ask("put new.txt");
   await upload.send(`${header(7)}con`);
   let over = false;
-  const down = bed.server.shutdown().finally(() => over = true);
+  const down = begun(bed.server.shutdown().finally(() => over = true));
   assertEquals(await listens(bed.server), false);
   await upload.send("tent");
   await upload.closeWrite();
@@ -336,7 +336,7 @@ Deno.test("dataPorts: a command waits for a port of an exhausted range", async (
   // The second one's port comes when the first one's is free again.
   let came = false;
   await second.sendCommand("get a.txt");
-  const next = second.receivePort().finally(() => came = true);
+  const next = begun(second.receivePort().finally(() => came = true));
   for (let i = 0; i < 3; i++) {
     using another = await bed.connect();
     await another.send("x".repeat(10));

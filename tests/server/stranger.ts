@@ -14,8 +14,8 @@ import { joined } from "./raw_client.ts";
 export interface Stranger extends Disposable {
   /** Sends bytes. */
   send(bytes: Uint8Array): void;
-  /** Resolved with all that came, when the other side has ended the connection. */
-  readonly ended: Promise<Uint8Array>;
+  /** Resolves to all that came, when the other side has ended the connection. */
+  ended(): Promise<Uint8Array>;
   /** Waits for `count` bytes. */
   receive(count: number): Promise<Uint8Array>;
   /** Ends the connection with a reset. */
@@ -54,7 +54,7 @@ export async function connectFrom(
   await within(`a connection from ${address}`, connected.promise);
   return {
     send: (bytes) => void socket.write(bytes),
-    ended: within(`the end of a connection from ${address}`, end.promise),
+    ended: () => within(`the end of a connection from ${address}`, end.promise),
     async receive(count) {
       while (cameSoFar().length < count) {
         await within(`${count} bytes`, more.promise);
