@@ -123,8 +123,8 @@ export class PlainExchange implements Exchange {
         limits.putCloseTimeoutMs,
         "the end of a put, of which every byte was sent,",
       );
-      // A server has nothing to say here: whatever speaks is not the one that was meant.
-      if (await data.read(new Uint8Array(1)) !== null) throw new ProtocolError(`"${path}" was answered with bytes`);
+      // Whoever says something here has not taken the file, or is not the one that was meant.
+      if (await data.read(new Uint8Array(1)) !== null) throw refused(path, undefined);
     } catch (error) {
       if (isRefusal(error) && !await this.#isGone()) throw refused(path, error);
       throw error;

@@ -119,11 +119,11 @@ export async function receiveBody(
       if (count === null) throw incomplete(received + filled, sizeBytes);
       filled += count;
       guard.moved(count);
+      options.onProgress?.(received + filled);
     }
     const writing = sink.write(buffer.subarray(0, filled));
     if (writing !== undefined) await writing;
     received += filled;
-    options.onProgress?.(received);
     await pace.after(filled);
   }
 }

@@ -253,7 +253,12 @@ export async function dial(
 async function connectUntil(signal: AbortSignal, hostname: string, port: number): Promise<Deno.TcpConn> {
   const connecting = Deno.connect({ hostname, port, signal });
   try {
-    return await untilAborted(connecting, signal);
+    const conn = await untilAborted(connecting, signal);
+    const { localAddr, remoteAddr } = conn;
+    if (localAddr.port !== remoteAddr.port || localAddr.hostname !== remoteAddr.hostname) return conn;
+    // Nobody listens on a short-lived port of this machine, and the system has
+    // chosen the same one for our end: then a connection to itself comes about.
+    throw new Deno.errors.ConnectionRefused("connected to itself");
   } catch (error) {
     // A connection that comes about all the same is nobody's.
     connecting.then((conn) => conn.close(), () => {});

@@ -88,11 +88,16 @@ const HANDLERS: { readonly [V in Verb]: Handler<V> } = {
       replace: rights.overwrite,
     });
     const data = await accept();
-    const sizeBytes = await receiveSize(data, limits);
-    await assertRoom(store, limits, sizeBytes);
-    await receiveBody(data, landing, sizeBytes, { ...limits, onProgress });
-    await assertEndOfBody(data);
-    await landing.commit();
+    try {
+      const sizeBytes = await receiveSize(data, limits);
+      await assertRoom(store, limits, sizeBytes);
+      await receiveBody(data, landing, sizeBytes, { ...limits, onProgress });
+      await assertEndOfBody(data);
+      await landing.commit();
+    } catch (error) {
+      await tellRefusal(data);
+      throw error;
+    }
   },
 
   async quit({ accept }) {
@@ -108,6 +113,21 @@ export function answerPlain(
   // The table pairs each verb with its own handler; TypeScript cannot follow that through a union.
   const handler = HANDLERS[command.verb] as Handler<Verb>;
   return handler(context, command);
+}
+
+const REFUSAL = new TextEncoder().encode("refused\n");
+
+/**
+ * Says on the data connection that a `put` has failed after it had begun: a clean
+ * end would look like success. There is no such word in the plain exchange, but
+ * nobody who does not look is harmed by it, and our client looks.
+ */
+async function tellRefusal(data: Channel): Promise<void> {
+  try {
+    await data.write(REFUSAL);
+  } catch {
+    // The connection is what failed, so the client knows.
+  }
 }
 
 async function receiveSize(

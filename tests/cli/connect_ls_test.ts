@@ -5,6 +5,7 @@
  * @module
  */
 
+import { join } from "node:path";
 import { assertEquals, assertMatch, assertNotMatch, assertStringIncludes } from "../deps.ts";
 import { assertCode, linesOf, run, tandem } from "./program.ts";
 import { ODD_FILES } from "./odd_files.ts";
@@ -97,7 +98,7 @@ Deno.test("cd, pwd, lcd, lpwd and lls work in a session", async () => {
     "c.txt",
     "/sub",
     "/",
-    `${shared.here}/down`,
+    join(shared.here, "down"),
     "below/",
     "x.txt",
     "below/",

@@ -96,13 +96,16 @@ Deno.test("openDataPort() takes ports of a range, and fails with busy when none 
   assertEquals([failure.code, failure.message], ["busy", `there is no free data port from ${from} to ${to}`]);
 });
 
-Deno.test("openDataPort() gives a refused port to nobody while its client may still try it", () => {
-  const range = freeRange(2);
-  const refused = openDataPort(HOST, range);
-  refused.refuse();
-  using other = openDataPort(HOST, range);
-  assert(other.port !== refused.port);
-  assertThrows(() => openDataPort(HOST, range), TandemError, "no free data port");
+Deno.test("openDataPort() gives a refused port to somebody else only where there is no other", () => {
+  for (let i = 0; i < 10; i++) {
+    const range = freeRange(2);
+    const refused = openDataPort(HOST, range);
+    refused.refuse();
+    using other = openDataPort(HOST, range);
+    assert(other.port !== refused.port);
+    using last = openDataPort(HOST, range);
+    assertEquals(last.port, refused.port);
+  }
 });
 
 Deno.test("dial() tries a refused port again until somebody listens", async () => {

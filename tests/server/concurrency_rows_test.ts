@@ -12,7 +12,7 @@ import { begun, eventually, repeatUntil, within } from "./deadline.ts";
 import { EventLog } from "./event_log.ts";
 import { HookedStore, type Step, STEPS } from "./hooked_store.ts";
 import { header, message, type PutOutcome, type RawClient, type RawConnection, toWire } from "./raw_client.ts";
-import { SOAK, type TestBed, testBed } from "./test_bed.ts";
+import { SOAK, type TestBed, testBed, WINDOWS } from "./test_bed.ts";
 
 const WRITERS = 32;
 const ROUNDS = SOAK ? 100 : 10;
@@ -40,7 +40,7 @@ async function putAtOnce(clients: readonly RawClient[]): Promise<void> {
     using _data: RawConnection = data;
     await data.send(message(version(writer)));
     await data.closeWrite();
-    await data.assertEnds();
+    await data.endOfPut();
   }));
 }
 
@@ -81,7 +81,9 @@ Deno.test(`Q1 of ${WRITERS} puts of one new name at once exactly one wins, whole
   });
 });
 
-Deno.test(`Q1 of ${WRITERS} puts of one name at once that may replace, one stands whole, in ${ROUNDS} rounds`, async () => {
+Deno.test(`Q1 of ${WRITERS} puts of one name at once that may replace, one stands whole, in ${ROUNDS} rounds`, {
+  ignore: WINDOWS,
+}, async () => {
   await using bed = testBed({ overwrite: true });
   await bed.survives(async () => {
     using stack = new DisposableStack();
@@ -101,29 +103,33 @@ Deno.test(`Q1 of ${WRITERS} puts of one name at once that may replace, one stand
   });
 });
 
-Deno.test("Q2 gets of a name that is put again and again are each one version, whole", async () => {
-  await using bed = testBed();
-  bed.write("a.bin", version(0));
-  await bed.survives(async () => {
-    using stack = new DisposableStack();
-    const readers = await connectAll(bed, stack, 32);
-    using writer = await bed.connect();
-    const seen = new Set<number>();
-    const writing = (async () => {
-      for (let i = 1; i <= 30; i++) {
-        assertEquals(await writer.put("a.bin", version(i)), "closed");
-      }
-    })();
-    await Promise.all(readers.map((client) =>
-      repeatUntil(writing, async () => {
-        const content = await client.get("a.bin");
-        assert(content !== undefined, "the name was gone for a moment");
-        seen.add(writerOf(content));
-      })
-    ));
-    assertGreater(seen.size, 3);
-  });
-});
+Deno.test(
+  "Q2 gets of a name that is put again and again are each one version, whole",
+  { ignore: WINDOWS },
+  async () => {
+    await using bed = testBed();
+    bed.write("a.bin", version(0));
+    await bed.survives(async () => {
+      using stack = new DisposableStack();
+      const readers = await connectAll(bed, stack, 32);
+      using writer = await bed.connect();
+      const seen = new Set<number>();
+      const writing = (async () => {
+        for (let i = 1; i <= 30; i++) {
+          assertEquals(await writer.put("a.bin", version(i)), "closed");
+        }
+      })();
+      await Promise.all(readers.map((client) =>
+        repeatUntil(writing, async () => {
+          const content = await client.get("a.bin");
+          assert(content !== undefined, "the name was gone for a moment");
+          seen.add(writerOf(content));
+        })
+      ));
+      assertGreater(seen.size, 3);
+    });
+  },
+);
 
 Deno.test("Q3 a second server on the folder does not sweep what the first one is writing", async () => {
   await using bed = testBed();

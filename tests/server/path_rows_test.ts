@@ -8,7 +8,7 @@
 
 import { assert, assertEquals, assertStringIncludes } from "../deps.ts";
 import { joined, type RawClient, toWire } from "./raw_client.ts";
-import { LINUX, SECRET, type TestBed, testBed } from "./test_bed.ts";
+import { LINUX, SECRET, type TestBed, testBed, WINDOWS } from "./test_bed.ts";
 
 /** Asks for `name` in every way and by every command, and wants it refused. */
 async function refuses(
@@ -99,7 +99,7 @@ Deno.test("P2 absolute paths are refused", async () => {
 Deno.test("P3 backslashes are refused on every system, also where such a file lies", async () => {
   await using bed = testBed();
   const names = ["..\\x", "C:\\x", "\\\\host\\share", "a\\b", "sub\\..\\a"];
-  if (Deno.build.os !== "windows") {
+  if (!WINDOWS) {
     for (const name of names) bed.write(name, "content");
   }
   await refusesAll(bed, names);
@@ -109,7 +109,7 @@ Deno.test("P3 backslashes are refused on every system, also where such a file li
 
 Deno.test({
   name: "P3 a colon is an ordinary letter where it is no drive",
-  ignore: Deno.build.os === "windows",
+  ignore: WINDOWS,
   async fn() {
     await using bed = testBed();
     using client = await bed.connect();
@@ -121,40 +121,44 @@ Deno.test({
   },
 });
 
-Deno.test("P4 percent signs, double encoding and look-alikes are letters, never decoded", async () => {
-  await using bed = testBed();
-  await bed.survives(async () => {
-    using client = await bed.connect();
-    const literal = [
-      "%2e%2e/outside/secret.txt",
-      "..%2foutside%2fsecret.txt",
-      "%252e%252e%252foutside",
-      "%2e%2e%2f",
-      "..%c0%afoutside",
-      "\uff0e\uff0e\uff0foutside",
-      "\u2025\u2044outside",
-      "a%00b",
-      "&#46;&#46;",
-      "~",
-      "$HOME",
-      "*",
-    ];
-    for (const name of literal) {
-      assertEquals(await client.get(name), undefined, name);
-      assertEquals((await bed.log.commandOf(client)).outcome, "not-found");
-    }
-    bed.write("%2e%2e/outside/secret.txt", "not the secret");
-    for (const name of literal.slice(1)) {
-      assertEquals(await client.put(name, name), "closed", name);
-      assertEquals(bed.read(name), name);
-    }
-    assertEquals(
-      await client.get("%2e%2e/outside/secret.txt"),
-      toWire("not the secret"),
-    );
-    assertNothingOutsideChanged(bed);
-  });
-});
+Deno.test(
+  "P4 percent signs, double encoding and look-alikes are letters, never decoded",
+  { ignore: WINDOWS },
+  async () => {
+    await using bed = testBed();
+    await bed.survives(async () => {
+      using client = await bed.connect();
+      const literal = [
+        "%2e%2e/outside/secret.txt",
+        "..%2foutside%2fsecret.txt",
+        "%252e%252e%252foutside",
+        "%2e%2e%2f",
+        "..%c0%afoutside",
+        "\uff0e\uff0e\uff0foutside",
+        "\u2025\u2044outside",
+        "a%00b",
+        "&#46;&#46;",
+        "~",
+        "$HOME",
+        "*",
+      ];
+      for (const name of literal) {
+        assertEquals(await client.get(name), undefined, name);
+        assertEquals((await bed.log.commandOf(client)).outcome, "not-found");
+      }
+      bed.write("%2e%2e/outside/secret.txt", "not the secret");
+      for (const name of literal.slice(1)) {
+        assertEquals(await client.put(name, name), "closed", name);
+        assertEquals(bed.read(name), name);
+      }
+      assertEquals(
+        await client.get("%2e%2e/outside/secret.txt"),
+        toWire("not the secret"),
+      );
+      assertNothingOutsideChanged(bed);
+    });
+  },
+);
 
 Deno.test("P4 overlong and broken UTF-8 is refused", async () => {
   await using bed = testBed();
@@ -183,23 +187,27 @@ Deno.test("P4 overlong and broken UTF-8 is refused", async () => {
   });
 });
 
-Deno.test("P5 control bytes and broken letters are refused, also where such a file lies", async () => {
-  await using bed = testBed();
-  const names = [
-    "a\x01b",
-    "a\tb",
-    "\x1b]0;title\x07",
-    "a\x7f",
-    "a\x85b",
-    "a\x9bb",
-    "a\ufffdb",
-    "sub\n/a",
-  ];
-  for (const name of names) bed.write(name, "content");
-  await refusesAll(bed, [...names, "a\0b", "\0", "a\0/../../outside"]);
-  using client = await bed.connect();
-  assertEquals(await client.list(), []);
-});
+Deno.test(
+  "P5 control bytes and broken letters are refused, also where such a file lies",
+  { ignore: WINDOWS },
+  async () => {
+    await using bed = testBed();
+    const names = [
+      "a\x01b",
+      "a\tb",
+      "\x1b]0;title\x07",
+      "a\x7f",
+      "a\x85b",
+      "a\x9bb",
+      "a\ufffdb",
+      "sub\n/a",
+    ];
+    for (const name of names) bed.write(name, "content");
+    await refusesAll(bed, [...names, "a\0b", "\0", "a\0/../../outside"]);
+    using client = await bed.connect();
+    assertEquals(await client.list(), []);
+  },
+);
 
 Deno.test("P6 a name of 255 bytes is served, one of 256 is refused with the reason", async () => {
   await using bed = testBed();
@@ -250,7 +258,9 @@ Deno.test("P6 a path of 4,091 bytes is walked to its end", async () => {
   });
 });
 
-Deno.test("P10 a name with a text direction control is not created, and one with control bytes is not listed", async () => {
+Deno.test("P10 a name with a text direction control is not created, and one with control bytes is not listed", {
+  ignore: WINDOWS,
+}, async () => {
   await using bed = testBed();
   const disguised = "photo_\u202egnp.exe";
   bed.write("a\x1b[2Jb", "content");
@@ -314,7 +324,7 @@ Deno.test({
 
 Deno.test({
   name: "P12 names that only Windows cannot hold, and odd ones, are ordinary",
-  ignore: Deno.build.os === "windows",
+  ignore: WINDOWS,
   async fn() {
     await using bed = testBed();
     const odd = ["CON", "NUL.txt", "a.", "a ", " a", "-rf", "...", ".hidden"];

@@ -46,11 +46,15 @@ export function joined(
   return whole;
 }
 
+/** How much is read at the most at once. */
+const READ_BYTES = 65_536;
+
 /** One connection, either of the two. */
 export class RawConnection implements Disposable {
   /** This end's address and port, as the server's events name it. */
   readonly address: string;
   readonly #conn: Deno.TcpConn;
+  #buffer: Uint8Array | undefined;
   #closed = false;
 
   /** Takes over an open connection. */
@@ -98,11 +102,12 @@ export class RawConnection implements Disposable {
     }
   }
 
-  /** The next bytes, at the most `limit`; none at the end. */
-  async readSome(limit = 65_536): Promise<Uint8Array> {
-    const buffer = new Uint8Array(limit);
+  /** The next bytes, at the most `limit` of them; none at the end. */
+  async readSome(limit = READ_BYTES): Promise<Uint8Array> {
+    this.#buffer ??= new Uint8Array(READ_BYTES);
+    const buffer = this.#buffer.subarray(0, limit);
     const count = await this.#wait("bytes or an end", this.#conn.read(buffer));
-    return buffer.subarray(0, count ?? 0);
+    return buffer.slice(0, count ?? 0);
   }
 
   /** The next `count` bytes, or fewer where the connection ends before. */
@@ -110,7 +115,7 @@ export class RawConnection implements Disposable {
     const bytes = new Uint8Array(count);
     let filled = 0;
     while (filled < count) {
-      const piece = await this.readSome(Math.min(count - filled, 1 << 20));
+      const piece = await this.readSome(Math.min(count - filled, READ_BYTES));
       if (piece.length === 0) break;
       bytes.set(piece, filled);
       filled += piece.length;
@@ -137,6 +142,13 @@ export class RawConnection implements Disposable {
   async assertEnds(): Promise<void> {
     const came = await this.readToEnd();
     assertEquals(came, new Uint8Array(), "bytes came before the end");
+  }
+
+  /** Waits for the end of a whole put: `told` where the server says before it that it failed (SRV-10). */
+  async endOfPut(): Promise<"closed" | "told"> {
+    const came = new TextDecoder().decode(await this.readToEnd());
+    if (came !== "") assertEquals(came, "refused\n", "bytes came before the end");
+    return came === "" ? "closed" : "told";
   }
 
   /**
@@ -176,7 +188,7 @@ export class RawConnection implements Disposable {
 }
 
 /** What a `put` came to, as far as the plain exchange tells: taken and closed, or refused at the port. */
-export type PutOutcome = "closed" | "refused";
+export type PutOutcome = "closed" | "told" | "refused";
 
 /** The control connection, and the way to the data connections. */
 export class RawClient extends RawConnection {
@@ -256,8 +268,7 @@ export class RawClient extends RawConnection {
       using data = await this.connectData(port);
       await data.send(message(content));
       await data.closeWrite();
-      await data.assertEnds();
-      return "closed";
+      return await data.endOfPut();
     } catch (error) {
       if (isRefusal(error)) return "refused";
       throw error;

@@ -8,6 +8,7 @@
 import { assert, assertEquals, assertGreater, assertLess, assertLessOrEqual } from "../deps.ts";
 import { openDescriptors } from "../helpers.ts";
 import { begun, eventually, pause, repeatUntil } from "./deadline.ts";
+import { heldBytes } from "./memory.ts";
 import { isReset, message, type RawClient, toWire } from "./raw_client.ts";
 import { connectFrom } from "./stranger.ts";
 import { LINUX, pattern, SOAK, type TestBed, testBed } from "./test_bed.ts";
@@ -40,7 +41,7 @@ Deno.test("R1 1,000 idle sessions and 100 active ones are all served, in less th
   await using bed = testBed({
     limits: { maxSessions: 1_200, maxSessionsPerAddress: 1_200 },
   });
-  const content = pattern(100_000);
+  const content = pattern(10_000);
   bed.write("a.bin", content);
   await bed.survives(async () => {
     const before = Deno.memoryUsage().rss;
@@ -207,9 +208,9 @@ Deno.test(`R6 ${VISITS} clients that connect and close leave no descriptor and n
       await eventually("all sessions have ended", () => closed >= visits);
     };
     await visitUntil(VISITS / 2);
-    const half = Deno.memoryUsage().rss;
+    const half = heldBytes();
     await visitUntil(VISITS);
-    assertLess((Deno.memoryUsage().rss - half) / 1e6, 24, "MB");
+    assertLess((heldBytes() - half) / VISITS, 100, "bytes for each");
     await eventually("all sockets are closed", () => openDescriptors() <= before);
     assertLessOrEqual(openDescriptors(), before);
   });

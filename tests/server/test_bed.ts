@@ -93,5 +93,8 @@ export function pattern(length: number, seed = 1): Uint8Array {
 /** Whether the long versions of the tests are wanted. */
 export const SOAK = Deno.env.get("SOAK") === "1";
 
+/** Whether this system holds fewer names than others, and no file that is open is replaced or removed. */
+export const WINDOWS = Deno.build.os === "windows";
+
 /** Whether this system has FIFOs, links and `/proc`, as Linux does. */
 export const LINUX = Deno.build.os === "linux";

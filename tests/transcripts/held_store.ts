@@ -11,7 +11,7 @@ import { PATIENCE_MS, within } from "../net/deadline.ts";
 import type { Line, Run } from "./transcript.ts";
 
 /** A store that passes everything on. */
-export class HeldStore implements FileStore {
+export class HeldStore implements FileStore, Disposable {
   readonly #store: FileStore;
   #committing = Promise.withResolvers<void>();
   #mayCommit = Promise.withResolvers<void>();
@@ -58,6 +58,11 @@ export class HeldStore implements FileStore {
   /** Lets landings give their files a name. */
   commit(): void {
     this.#mayCommit.resolve();
+  }
+
+  /** Holds nothing any more. */
+  [Symbol.dispose](): void {
+    this.commit();
   }
 
   /** Plays a line that is about the store. */
