@@ -92,6 +92,9 @@ function shorten(text: string, columns: number): string {
 /** How often the line is drawn at the most, in milliseconds. */
 const TICK_MS = 100;
 
+/** The first piece of a transfer comes at once: without this allowance the first rates would be many times too high. In milliseconds. */
+const HEAD_START_MS = 150;
+
 const encoder = new TextEncoder();
 
 /** Draws the progress of one transfer after the other on stderr. Disposing of it leaves the line empty. */
@@ -108,7 +111,7 @@ export class ProgressLine implements Disposable {
 
   /** Says how far the transfer is. */
   update(name: string, bytes: number, totalBytes: number): void {
-    const elapsedMs = performance.now() - this.#startedMs;
+    const elapsedMs = performance.now() - this.#startedMs + HEAD_START_MS;
     this.#state = { name, bytes, totalBytes, elapsedMs };
   }
 

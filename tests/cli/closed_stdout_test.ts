@@ -1,5 +1,5 @@
 /**
- * K9: stdout that is closed or full. Whoever reads may leave at any moment, as
+ * K9: stdout and stderr that are closed or full. Whoever reads may leave at any moment, as
  * `head` does; the program then says so in one line, and shows no insides.
  *
  * @module
@@ -7,7 +7,7 @@
 
 import { assertEquals, assertNotEquals } from "../deps.ts";
 import { tempFolder } from "../helpers.ts";
-import { assertClearError, assertCode, run, Running, tandem } from "./program.ts";
+import { assertClearError, assertCode, run, Running, startServe, tandem } from "./program.ts";
 import { place } from "./place.ts";
 
 /** Runs a program whose stdout nobody reads. */
@@ -68,3 +68,19 @@ for (const args of [["ls"], ["cat", "a"], ["--json", "ls"]]) {
     },
   });
 }
+
+Deno.test("a closed stderr is no reason to end a transfer or a server", async () => {
+  using folder = tempFolder();
+  await using server = await startServe(tandem(["serve", "-vp0", "--write", folder.path]));
+  await server.process.stderr.leave();
+  await using shared = place({ a: "a" });
+  await using get = shared.start(["-v", "get", "a"]);
+  await get.stderr.leave();
+  assertCode(await get.ended(), 0);
+  assertEquals(Deno.readTextFileSync(`${shared.here}/a`), "a");
+  for (let i = 0; i < 2; i++) {
+    const put = await run(tandem(["connect", server.address, "put", "a", `a${i}`]), { cwd: shared.here });
+    assertCode(put, 0);
+  }
+  assertEquals(Deno.readTextFileSync(`${folder.path}/a1`), "a");
+});

@@ -114,6 +114,16 @@ Deno.test("--json tells of each file that failed, and then of all", async () => 
   assertEquals(objects.slice(2).map(({ code }) => code), ["not-found", "partial"]);
 });
 
+Deno.test("--json says nothing on stderr about a file that is skipped or renamed", async () => {
+  await using shared = place({ a: "new" });
+  writeFiles(shared.here, { a: "old" });
+  const ended = await shared.connect(["--json", "--on-exist", "skip"], { stdin: "get a\nput a\n" });
+  assertCode(ended, 0);
+  assertEquals(objectsOf(ended).filter(({ event }) => event === "file"), []);
+  const renamed = await shared.connect(["--json", "--on-exist", "rename", "get", "a"]);
+  assertEquals(objectsOf(renamed).filter(({ event }) => event === "file").length, 1);
+});
+
 Deno.test("--json in a script prints a result or an error for each line", async () => {
   await using shared = place({ a: "a" });
   const ended = await shared.connect(["--json"], { stdin: "ls\n-get none\n# nothing\ncd /\n" });

@@ -5,13 +5,15 @@
  * @module
  */
 
+import { MemoryStore } from "../../mod.ts";
 import { TandemError } from "../../src/errors.ts";
 import { MAX_BUFFERED_PUT_BYTES } from "../../src/limits.ts";
 import { assertEquals, assertStringIncludes } from "../deps.ts";
+import { serveForTest } from "../helpers.ts";
 import { PATIENCE_MS, within } from "../net/deadline.ts";
 import { assertFails } from "../net/failure.ts";
 import { openBoth } from "./both_ends.ts";
-import { attempt, list, streamOf } from "./session.ts";
+import { attempt, list, openSession, streamOf } from "./session.ts";
 
 const BODY = "some text, é";
 const BODY_BYTES = new TextEncoder().encode(BODY);
@@ -136,6 +138,19 @@ Deno.test("Client.put() fails with denied when the server is read-only or has th
     assertEquals(Deno.readTextFileSync(`${root}/a`), "old");
     assertEquals(await list(client), ["a"]);
   }
+});
+
+Deno.test("Client.put() fails with denied when the server finds no room once it has begun", async () => {
+  const store = new MemoryStore({ capacityBytes: 100_000 });
+  await using server = serveForTest("", { store, limits: { minFreeBytes: 0 } });
+  await using session = await openSession(server.addr.port);
+  const { client } = session;
+  for (const size of [100_001, 5_000_000]) {
+    await assertFails(client.put("a", new Uint8Array(size)), "denied");
+    assertEquals(await list(client), []);
+  }
+  await client.put("a", new Uint8Array(100_000));
+  assertEquals(await list(client), ["a"]);
 });
 
 Deno.test("Client.upload() sends the local file as large as it is", async () => {
