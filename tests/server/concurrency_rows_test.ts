@@ -32,15 +32,15 @@ function writerOf(content: Uint8Array): number {
 }
 
 /** Lets every client put the same name at once, with all data connections open before the first byte is sent. */
-async function putAtOnce(clients: readonly RawClient[]): Promise<void> {
+async function putAtOnce(clients: readonly RawClient[]): Promise<PutOutcome[]> {
   const uploads = await Promise.all(
     clients.map((client) => client.ask("put a.bin")),
   );
-  await Promise.all(uploads.map(async (data, writer) => {
+  return await Promise.all(uploads.map(async (data, writer) => {
     using _data: RawConnection = data;
     await data.send(message(version(writer)));
     await data.closeWrite();
-    await data.endOfPut();
+    return await data.endOfPut();
   }));
 }
 
@@ -63,18 +63,18 @@ Deno.test(`Q1 of ${WRITERS} puts of one new name at once exactly one wins, whole
     using stack = new DisposableStack();
     const clients = await connectAll(bed, stack, WRITERS);
     for (let round = 0; round < ROUNDS; round++) {
-      await putAtOnce(clients);
+      const ends = await putAtOnce(clients);
       const winners: number[] = [];
       for (const [writer, client] of clients.entries()) {
         const { outcome } = await bed.log.commandOf(client);
+        assertEquals(ends[writer], outcome === "ok" ? "closed" : "told");
         if (outcome === "ok") winners.push(writer);
         else assertEquals(outcome, "exists");
       }
       const content = Deno.readFileSync(`${bed.root}/a.bin`);
       assertEquals(winners, [writerOf(content)]);
       // Whoever comes later is told at once.
-      const late: PutOutcome | undefined = await clients[0]?.put("a.bin", "x");
-      assertEquals(late, "refused");
+      assertEquals(await clients[0]?.put("a.bin", "x"), "refused");
       Deno.removeSync(`${bed.root}/a.bin`);
       bed.log.clear();
     }

@@ -125,7 +125,12 @@ export class RawConnection implements Disposable {
 
   /** All bytes until the connection ends, by a close or a reset. */
   async readToEnd(): Promise<Uint8Array> {
+    return (await this.#readOut()).bytes;
+  }
+
+  async #readOut(): Promise<{ bytes: Uint8Array; reset: boolean }> {
     const pieces: Uint8Array[] = [];
+    let reset = false;
     try {
       for (;;) {
         const piece = await this.readSome();
@@ -134,8 +139,9 @@ export class RawConnection implements Disposable {
       }
     } catch (error) {
       if (!isReset(error)) throw error;
+      reset = true;
     }
-    return joined(...pieces);
+    return { bytes: joined(...pieces), reset };
   }
 
   /** Waits for the end, and fails if a byte comes before it. */
@@ -144,11 +150,12 @@ export class RawConnection implements Disposable {
     assertEquals(came, new Uint8Array(), "bytes came before the end");
   }
 
-  /** Waits for the end of a whole put: `told` where the server says before it that it failed (SRV-10). */
-  async endOfPut(): Promise<"closed" | "told"> {
-    const came = new TextDecoder().decode(await this.readToEnd());
-    if (came !== "") assertEquals(came, "refused\n", "bytes came before the end");
-    return came === "" ? "closed" : "told";
+  /** Waits for the end of a put. */
+  async endOfPut(): Promise<PutOutcome> {
+    const { bytes, reset } = await this.#readOut();
+    const text = new TextDecoder().decode(bytes);
+    if (text !== "") assertEquals(text, "refused\n", "bytes came before the end");
+    return text !== "" ? "told" : reset ? "refused" : "closed";
   }
 
   /**
@@ -187,8 +194,14 @@ export class RawConnection implements Disposable {
   }
 }
 
-/** What a `put` came to, as far as the plain exchange tells: taken and closed, or refused at the port. */
-export type PutOutcome = "closed" | "told" | "refused";
+/** What a `put` came to, as far as a client can see. */
+export type PutOutcome =
+  /** A clean end without a word, as of one that was stored. */
+  | "closed"
+  /** The server said that it failed (SRV-10). */
+  | "told"
+  /** Nobody was at the port, or the connection was reset. */
+  | "refused";
 
 /** The control connection, and the way to the data connections. */
 export class RawClient extends RawConnection {
