@@ -17,8 +17,13 @@
 /** How long blocking calls may hold the loop between two turns of it, in milliseconds. */
 const TURN_MS = 1;
 
-/** A single call that took longer than this tells of a slow disk, in milliseconds. */
-const SLOW_CALL_MS = 20;
+/**
+ * A single call that took longer than this tells of a slow disk, in milliseconds.
+ * Much less would also be a busy machine that took the processor away meanwhile,
+ * and threads make that worse: with 20 a 2 GiB `get` took up to twice as long
+ * beside other work.
+ */
+const SLOW_CALL_MS = 100;
 
 /** How long a slow disk is then left to the threads, in milliseconds. */
 const SLOW_DISK_MS = 1_000;

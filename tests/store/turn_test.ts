@@ -92,7 +92,7 @@ Deno.test("takeTurn() lets the loop turn while eight transfers read without a pa
 
 Deno.test("takeTurn() leaves a slow disk to the threads for a second", () => {
   using _clock = setClock();
-  assertEquals(blocks(25), true);
+  assertEquals(blocks(110), true);
   assertEquals([blocks(0), blocks(0), blocks(0)], [false, false, false]);
   nowMs += 990;
   assertEquals(blocks(0), false);
