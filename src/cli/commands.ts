@@ -117,7 +117,7 @@ export const COMMANDS: readonly ShellCommand[] = [
     usage: "pwd",
     about: "print the remote folder",
     arguments: [0, 0],
-    run: (shell) => shell.output.line(`/${shell.folder}`),
+    run: (shell) => shell.output.line(`/${shell.folder}`, shell.signal),
   },
   {
     name: "lcd",
@@ -138,7 +138,7 @@ export const COMMANDS: readonly ShellCommand[] = [
     run: async (shell, { words }) => {
       const entries = await localFolderEntries(shell.local(words[0] ?? "."));
       for (const { name, isDirectory } of entries) {
-        shell.output.line(isDirectory ? `${name}/` : name);
+        await shell.output.line(isDirectory ? `${name}/` : name, shell.signal);
       }
     },
   },
@@ -147,7 +147,7 @@ export const COMMANDS: readonly ShellCommand[] = [
     usage: "lpwd",
     about: "print the local folder",
     arguments: [0, 0],
-    run: (shell) => shell.output.line(shell.localFolder),
+    run: (shell) => shell.output.line(shell.localFolder, shell.signal),
   },
   {
     name: "help",
@@ -155,8 +155,8 @@ export const COMMANDS: readonly ShellCommand[] = [
     usage: "help [COMMAND]",
     about: "this list, or more of one command",
     arguments: [0, 1],
-    run: (shell, { words }) => {
-      for (const line of helpLines(words[0])) shell.output.line(line);
+    run: async (shell, { words }) => {
+      for (const line of helpLines(words[0])) await shell.output.line(line, shell.signal);
     },
   },
   {
@@ -189,7 +189,7 @@ async function list(shell: Shell, args: ParsedArgs): Promise<void> {
     for await (
       const entry of shell.client.list(folder, { signal: shell.signal })
     ) {
-      shell.output.entry(entry, prefix + entry.name, args.has("long"));
+      await shell.output.entry(entry, prefix + entry.name, args.has("long"), shell.signal);
       if (entry.kind === "directory") below.push(entry);
     }
     if (!args.has("recursive")) return;

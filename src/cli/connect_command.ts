@@ -5,7 +5,7 @@
  */
 
 import { type ClientLimits, connect, type ConnectOptions, resolveRemotePath, ROOT, TandemError } from "../../mod.ts";
-import { EXIT_CODES, EXIT_INTERRUPTED, EXIT_TERMINATED } from "./exit_codes.ts";
+import { EXIT_CODES, EXIT_HUNG_UP, EXIT_INTERRUPTED, EXIT_TERMINATED } from "./exit_codes.ts";
 import { type Flag, oneOf, type ParsedArgs, parseFlags, secondsAsMs, usage, wholeNumber } from "./flags.ts";
 import { parseHost } from "./host.ts";
 import { Output } from "./output.ts";
@@ -148,19 +148,21 @@ function limitsOf(options: ParsedArgs): Partial<ClientLimits> {
   return { timeoutMs, stallTimeoutMs: timeoutMs, putCloseTimeoutMs: timeoutMs };
 }
 
-/** Ctrl-C and SIGTERM: the first ends what runs, a second one the program. */
+/** Ctrl-C, SIGTERM and a closed terminal: the first ends what runs, a second one the program. */
 export class Interruption implements Disposable {
   #controller = new AbortController();
   #signalled = false;
   #exitCode: number | undefined;
   readonly #onInterrupt = () => this.#end(EXIT_INTERRUPTED);
   readonly #onTerminate = () => this.#end(EXIT_TERMINATED);
+  readonly #onHangup = () => this.#end(EXIT_HUNG_UP);
 
   /** Begins to listen for signals. */
   constructor() {
     Deno.addSignalListener("SIGINT", this.#onInterrupt);
     if (Deno.build.os !== "windows") {
       Deno.addSignalListener("SIGTERM", this.#onTerminate);
+      Deno.addSignalListener("SIGHUP", this.#onHangup);
     }
   }
 
@@ -193,6 +195,7 @@ export class Interruption implements Disposable {
     Deno.removeSignalListener("SIGINT", this.#onInterrupt);
     if (Deno.build.os !== "windows") {
       Deno.removeSignalListener("SIGTERM", this.#onTerminate);
+      Deno.removeSignalListener("SIGHUP", this.#onHangup);
     }
   }
 }

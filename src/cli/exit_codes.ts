@@ -37,5 +37,8 @@ export const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
 /** The exit code of a program that SIGTERM ended. */
 export const EXIT_TERMINATED = 143;
 
+/** The exit code of a program whose terminal was closed (SIGHUP). */
+export const EXIT_HUNG_UP = 129;
+
 /** The exit code of a program that SIGINT ended. */
 export const EXIT_INTERRUPTED = 130;

@@ -29,6 +29,9 @@ export async function runLines(
   const { interruption, report, stopAtFailure } = rules;
   const source = lines[Symbol.asyncIterator]();
   while (!shell.ended) {
+    // One that came while a command ended well all the same.
+    if (!stopAtFailure) interruption.forgive();
+    if (interruption.exitCode !== undefined) break;
     shell.signal = interruption.renew();
     const line = await nextLine(source, shell.signal);
     if (line === undefined) break;

@@ -7,7 +7,18 @@
 
 import type { ClientEvent, FileEvent, RemoteEntry, TandemError } from "../../mod.ts";
 import { ProgressLine, size } from "./progress.ts";
-import { environment, errorLines, jsonLine, printable, printableName, writeStderr, writeStdout } from "./terminal.ts";
+import {
+  environment,
+  errorLines,
+  jsonLine,
+  printable,
+  printableName,
+  writeStderr,
+  writeStdout,
+  writeStdoutBytes,
+} from "./terminal.ts";
+
+const encoder = new TextEncoder();
 
 /** The version of the objects that `--json` prints. */
 export const JSON_VERSION = 1;
@@ -93,27 +104,37 @@ export class Output implements Disposable {
     }
   }
 
+  /** As many lines as a listing has may have to wait for their reader, and a signal must end that. */
+  async #writePatiently(line: string, signal: AbortSignal): Promise<void> {
+    try {
+      await writeStdoutBytes(encoder.encode(`${line}\n`), signal);
+    } catch (error) {
+      this.#stdoutFailed = true;
+      throw error;
+    }
+  }
+
   /** Prints one object of the `--json` union. */
   object<T extends { readonly event: string }>(fields: T): void {
     this.#write(jsonLine({ v: JSON_VERSION, ...fields }));
   }
 
   /** Prints one name of a listing. */
-  entry(entry: RemoteEntry, path: string, long: boolean): void {
+  entry(entry: RemoteEntry, path: string, long: boolean, signal: AbortSignal): Promise<void> {
+    const { kind, size } = entry;
     if (this.json) {
-      const { kind, size } = entry;
-      return this.object({ event: "entry", name: path, kind, size });
+      return this.#writePatiently(jsonLine({ v: JSON_VERSION, event: "entry", name: path, kind, size }), signal);
     }
     const name = printableName(path, Deno.stdout.isTerminal());
-    const suffix = entry.kind === "directory" ? "/" : "";
-    const details = `${entry.kind === "directory" ? "d" : "-"} ${(entry.size?.toString() ?? "-").padStart(12)} `;
-    this.#write(`${long ? details : ""}${name}${suffix}`);
+    const suffix = kind === "directory" ? "/" : "";
+    const details = `${kind === "directory" ? "d" : "-"} ${(size?.toString() ?? "-").padStart(12)} `;
+    return this.#writePatiently(`${long ? details : ""}${name}${suffix}`, signal);
   }
 
   /** Prints a line that was asked for. */
-  line(text: string): void {
-    if (this.json) return void this.#lines.push(text);
-    this.#write(printableName(text, Deno.stdout.isTerminal()));
+  async line(text: string, signal: AbortSignal): Promise<void> {
+    if (this.json) this.#lines.push(text);
+    else await this.#writePatiently(printableName(text, Deno.stdout.isTerminal()), signal);
   }
 
   /** Tells something on stderr, unless it is to be quiet. */

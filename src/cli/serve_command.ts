@@ -9,7 +9,7 @@ import { EXIT_INTERRUPTED } from "./exit_codes.ts";
 import { byteCount, type Flag, oneOf, type ParsedArgs, parseFlags, secondsAsMs, usage, wholeNumber } from "./flags.ts";
 import { printHelp } from "./print_help.ts";
 import { serverLogLine } from "./server_log.ts";
-import { writeStderr, writeStdout } from "./terminal.ts";
+import { printable, writeStderr, writeStdout } from "./terminal.ts";
 
 /** The flags of `serve`. */
 export const SERVE_FLAGS: readonly Flag[] = [
@@ -176,7 +176,7 @@ function greet(server: TandemServer, args: ParsedArgs): void {
     ? "clients may add files"
     : "read-only";
   const reach = hostname === "0.0.0.0" || hostname === "::" ? "THIS-HOST" : shown;
-  writeStderr(`sharing ${args.words[0] ?? "."}, ${rights}. To fetch from it:`);
+  writeStderr(`sharing ${printable(args.words[0] ?? ".")}, ${rights}. To fetch from it:`);
   writeStderr(`  tandem connect ${reach}:${port} ls`);
 }
 

@@ -115,20 +115,24 @@ for (const [signal, code] of SIGNALS) {
     },
   });
 
-  Deno.test({
-    name: `exit ${code}: ${signal} while nobody takes what cat writes`,
-    ignore: !IS_UNIX,
-    async fn() {
-      await using shared = place();
-      createLarge(`${shared.root}/large`);
-      await using program = shared.start(["-v", "cat", "large"], { unread: true });
-      await program.stderr.until(/connected/);
-      // Nothing tells that a program waits for room in a pipe.
-      await new Promise((resolve) => setTimeout(resolve, 300));
-      program.kill(signal);
-      const ended = await program.ended(SOON_MS);
-      assertCode(ended, code);
-      assertNoTrace(ended.stderr);
-    },
-  });
+  for (const args of [["cat", "large"], ["ls"]]) {
+    Deno.test({
+      name: `exit ${code}: ${signal} while nobody takes what ${args[0]} writes`,
+      ignore: !IS_UNIX,
+      async fn() {
+        // More names than a pipe holds.
+        const names = Array.from({ length: 600 }, (_, i) => [`${i} ${"of many".repeat(30)}`, ""]);
+        await using shared = place(Object.fromEntries(names));
+        createLarge(`${shared.root}/large`);
+        await using program = shared.start(["-v", ...args], { unread: true });
+        await program.stderr.until(/connected/);
+        // Nothing tells that a program waits for room in a pipe.
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        program.kill(signal);
+        const ended = await program.ended(SOON_MS);
+        assertCode(ended, code);
+        assertNoTrace(ended.stderr);
+      },
+    });
+  }
 }

@@ -115,10 +115,9 @@ terminalTest("get draws progress on stderr for as long as it runs", async (t) =>
     });
     await t.step(`${name}: it shows about the rate that the server keeps to`, () => {
       const rates = own.map((line) => Number(/([0-9.]+) MiB\/s/.exec(line)?.[1] ?? 0) * MIB);
-      for (const rate of rates) {
-        assertLess(rate, 1.5 * BYTES_PER_SECOND, own.join("\n"));
-        assertGreater(rate, 0.4 * BYTES_PER_SECOND, own.join("\n"));
-      }
+      for (const rate of rates) assertLess(rate, 1.5 * BYTES_PER_SECOND, own.join("\n"));
+      // What a transfer waits for at its beginning counts less and less.
+      assertGreater(rates.at(-1) ?? 0, 0.65 * BYTES_PER_SECOND, own.join("\n"));
     });
   }
   await t.step("it is gone at the end, when lines say what became of the files", () => {

@@ -112,6 +112,7 @@ Deno.test("dial() tries a refused port again until somebody listens", async () =
   const port = closedPort();
   using spy = spyOnConnect();
   const dialling = dial(HOST, port, { timeoutMs: PATIENCE_MS, retryMs: PATIENCE_MS, what: "it" });
+  dialling.catch(() => {});
   await spy.until((attempts) => attempts.filter(({ refused }) => refused).length === 3);
   using door = await openDoor({ port });
   using _channel = await within(dialling, PATIENCE_MS, "a connection");
