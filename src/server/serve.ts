@@ -134,7 +134,11 @@ class Server implements TandemServer {
       .then(() => this.#allEnded())
       .finally(() => {
         signal?.removeEventListener("abort", onAbort);
-        store.close();
+        try {
+          store.close();
+        } catch (error) {
+          this.#warn("internal", asTandemError(error).message);
+        }
       });
     if (signal?.aborted) onAbort();
   }

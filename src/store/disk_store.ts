@@ -109,19 +109,17 @@ export class DiskStore implements FileStore {
   async #sweepBelow(path: RemotePath): Promise<number> {
     let swept = 0;
     const below: RemotePath[] = [];
-    {
+    try {
       using folder = await this.#jail.enter(path);
-      try {
-        swept = await sweepTemporaries(folder.base);
-        for await (const { name, isDirectory } of Deno.readDir(folder.base)) {
-          if (!isDirectory || !isServableName(name)) continue;
-          below.push((path === ROOT ? name : `${path}/${name}`) as RemotePath);
-        }
-      } catch (error) {
-        // A folder that cannot be read has nothing of ours.
-        const known = diskError(error, path);
-        if (known.code !== "denied" && known.code !== "not-found") throw known;
+      swept = await sweepTemporaries(folder.base);
+      for await (const { name, isDirectory } of Deno.readDir(folder.base)) {
+        if (!isDirectory || !isServableName(name)) continue;
+        below.push((path === ROOT ? name : `${path}/${name}`) as RemotePath);
       }
+    } catch (error) {
+      // A folder that cannot be read has nothing of ours.
+      const known = diskError(error, path);
+      if (known.code !== "denied" && known.code !== "not-found") throw known;
     }
     for (const inner of below) swept += await this.#sweepBelow(inner);
     return swept;

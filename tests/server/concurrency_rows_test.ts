@@ -147,7 +147,7 @@ Deno.test("Q3 a second server on the folder does not sweep what the first one is
       "the leftover is swept",
       () => bed.read(leftover) === undefined,
     );
-    await second.shutdown();
+    await within("the end", second.shutdown());
     assertEquals(log.internalErrors(), []);
     assertEquals(temporaries(bed.root).length, 1);
     await data.send("tent");
@@ -181,15 +181,12 @@ function filledStore(): MemoryStore {
 
 /** Sends a command and whatever it takes to get to its end. */
 async function provoke(client: RawClient, command: string): Promise<void> {
-  if (command.startsWith("put")) await client.putBy(command, "bad");
-  else using(await client.ask(command), (data) => data.readToEnd());
-}
-
-function using(
-  data: RawConnection,
-  work: (data: RawConnection) => Promise<unknown>,
-): Promise<unknown> {
-  return work(data).finally(() => data.close());
+  if (command.startsWith("put")) {
+    await client.putBy(command, "bad");
+  } else {
+    using data = await client.ask(command);
+    await data.readToEnd();
+  }
 }
 
 /** Checks that a session goes on, on another folder. */

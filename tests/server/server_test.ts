@@ -150,7 +150,7 @@ Deno.test("shutdown() ends idle sessions at once and takes no more clients", asy
   using used = await bed.connect();
   assertEquals(await used.list(), []);
   await bed.log.sessionOpened(silent);
-  assertLess(await timed(() => bed.server.shutdown()), 1_000);
+  assertLess(await timed(() => within("the end", bed.server.shutdown())), 1_000);
   await silent.assertEnds();
   await used.assertEnds();
   assertEquals(await listens(bed.server), false);
@@ -194,7 +194,7 @@ Deno.test("shutdown() ends what is left when the grace is over, and leaves nothi
   using waiting = await bed.connect();
   await waiting.sendCommand("put other.txt");
   await waiting.receivePort();
-  const tookMs = await timed(() => bed.server.shutdown());
+  const tookMs = await timed(() => within("the end", bed.server.shutdown()));
   assertGreater(tookMs, shutdownGraceMs * 0.8);
   assertLess(tookMs, shutdownGraceMs * 6);
   await upload.assertEnds();
@@ -207,7 +207,7 @@ Deno.test("shutdown() twice, and disposing after it, is one shutdown", async () 
   using client = await bed.connect();
   assertEquals(await client.list(), []);
   await Promise.all([bed.server.shutdown(), bed.server.shutdown()]);
-  await bed.server.shutdown();
+  await within("the end", bed.server.shutdown());
   await bed.server[Symbol.asyncDispose]();
 });
 
@@ -253,7 +253,7 @@ Deno.test("finished is resolved when the server has ended, and not before", asyn
   assertEquals(await client.list(), []);
   assertEquals(over, false);
   assertEquals(store.closed, false);
-  await bed.server.shutdown();
+  await within("the end", bed.server.shutdown());
   await within("the end", end);
   assert(store.closed);
 });
@@ -456,26 +456,45 @@ Deno.test("onEvent() may throw without ending anything", async () => {
     assertEquals(await client.get("a.txt"), toWire("x"));
     assertEquals(await client.get("no"), undefined);
     await client.quit();
-    await bed.server.shutdown();
+    await within("the end", bed.server.shutdown());
   } finally {
     console.error = original;
   }
   assertGreater(complaints.length, 4);
 });
 
-Deno.test("a store whose close() throws does not keep the server from ending", async () => {
-  class Unclosable extends MemoryStore {
-    override close(): void {
-      throw new Error("from close()");
+for (const how of ["shutdown()", "a signal"]) {
+  Deno.test(`a store whose close() throws does not keep the server from ending by ${how}, nor end the process`, async () => {
+    class Unclosable extends MemoryStore {
+      override close(): void {
+        throw new Error("from close()");
+      }
     }
-  }
-  using folder = tempFolder();
-  const server = serveForTest(folder.path, { store: new Unclosable() });
-  using client = await RawClient.connect(server);
-  assertEquals(await client.list(), []);
-  await within("the end", server.shutdown().catch(() => {}));
-  assertEquals(await listens(server), false);
-});
+    const unhandled: unknown[] = [];
+    const onUnhandled = (event: PromiseRejectionEvent) => {
+      event.preventDefault();
+      unhandled.push(event.reason);
+    };
+    addEventListener("unhandledrejection", onUnhandled);
+    try {
+      using folder = tempFolder();
+      const controller = new AbortController();
+      const { signal } = controller;
+      const server = serveForTest(folder.path, { store: new Unclosable(), signal });
+      using client = await RawClient.connect(server);
+      assertEquals(await client.list(), []);
+      // That its own caller is told is as good as that nobody is.
+      if (how === "a signal") controller.abort();
+      else await within("the end", server.shutdown().catch(() => {}));
+      await client.assertEnds();
+      assertEquals(await listens(server), false);
+      await pause(10);
+    } finally {
+      removeEventListener("unhandledrejection", onUnhandled);
+    }
+    assertEquals(unhandled, []);
+  });
+}
 
 /** A name that a temporary file may have. */
 function leftover(digit: string): string {
@@ -496,7 +515,7 @@ Deno.test("serve() sweeps what killed writers have left, and nothing that is loc
   assert(await locked.tryLock(true));
   await using server = serveForTest(root);
   await eventually("all is swept", () => !left.some((name) => exists(`${root}/${name}`)));
-  await server.shutdown();
+  await within("the end", server.shutdown());
   assertEquals(stay.filter((name) => exists(`${root}/${name}`)), stay);
 });
 
@@ -527,7 +546,7 @@ Deno.test({
     assertEquals(value, "true\n");
     await using server = serveForTest(root);
     await eventually("one is swept", () => !exists(`${root}/${leftover("0")}`));
-    await server.shutdown();
+    await within("the end", server.shutdown());
     assert(exists(path));
     await holder.stdin.close();
     while (!(await within("its end", lines.read(), options)).done);
@@ -535,9 +554,60 @@ Deno.test({
     // Now that nobody holds it.
     await using next = serveForTest(root);
     await eventually("the other is swept", () => !exists(path));
-    await next.shutdown();
+    await within("the end", next.shutdown());
   },
 });
+
+Deno.test({
+  name: "serve() sweeps what it may although there are folders that it may not read",
+  ignore: !LINUX,
+  async fn() {
+    using folder = tempFolder();
+    const root = `${folder.path}/pub`;
+    const left: string[] = [];
+    // Enough of both that no order has all the closed ones last.
+    for (let i = 0; i < 8; i++) {
+      Deno.mkdirSync(`${root}/open${i}`, { recursive: true });
+      left.push(`${root}/open${i}/${leftover("0")}`);
+      Deno.mkdirSync(`${root}/closed${i}`);
+    }
+    for (const path of left) Deno.writeTextFileSync(path, "left over");
+    const script = `${folder.path}/script.ts`;
+    Deno.writeTextFileSync(
+      script,
+      `import { serve } from ${JSON.stringify(new URL("../../mod.ts", import.meta.url).href)};
+       const onEvent = (event) => console.log(JSON.stringify(event));
+       const server = serve({ root: ${JSON.stringify(root)}, port: 0, overwrite: true, onEvent });
+       await server.shutdown();`,
+    );
+    // No folder is closed to root, so that it has to be somebody else.
+    const nobody = 65_534;
+    const asNobody = Deno.uid() === 0 ? { uid: nobody, gid: nobody } : {};
+    if (Deno.uid() === 0) giveTo(nobody, folder.path);
+    const closeAll = (mode: number) => {
+      for (let i = 0; i < 8; i++) Deno.chmodSync(`${root}/closed${i}`, mode);
+    };
+    closeAll(0o000);
+    using _reopened = { [Symbol.dispose]: () => closeAll(0o700) };
+    const child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "--no-check", "--no-config", "-A", script],
+      cwd: folder.path,
+      env: { DENO_DIR: `${folder.path}/deno`, HOME: folder.path },
+      stdout: "piped",
+      stderr: "inherit",
+      ...asNobody,
+    }).spawn();
+    const { stdout } = await within("its end", child.output(), { onLate: () => child.kill("SIGKILL") });
+    assertEquals(new TextDecoder().decode(stdout), "");
+    assertEquals(left.filter(exists), []);
+  },
+});
+
+function giveTo(uid: number, path: string): void {
+  Deno.chownSync(path, uid, uid);
+  if (!Deno.lstatSync(path).isDirectory) return;
+  for (const { name } of Deno.readDirSync(path)) giveTo(uid, `${path}/${name}`);
+}
 
 Deno.test("serve() sweeps nothing where it may not write", async () => {
   using folder = tempFolder();
@@ -547,7 +617,7 @@ Deno.test("serve() sweeps nothing where it may not write", async () => {
   using client = await RawClient.connect(server);
   assertEquals(await client.list(), []);
   await pause(20);
-  await server.shutdown();
+  await within("the end", server.shutdown());
   assert(exists(path));
 });
 

@@ -8,6 +8,7 @@
 import type { ServeOptions, TandemServer } from "../../mod.ts";
 import { serveForTest, survives, tempFolder } from "../helpers.ts";
 import { assertEquals } from "../deps.ts";
+import { within } from "./deadline.ts";
 import { EventLog } from "./event_log.ts";
 import { RawClient } from "./raw_client.ts";
 
@@ -73,8 +74,8 @@ export function testBed(options: ServeOptions = {}): TestBed {
       assertEquals(log.internalErrors(), []);
     },
     async [Symbol.asyncDispose]() {
-      await server.shutdown();
-      folder[Symbol.dispose]();
+      using _folder = folder;
+      await within("the end of the server", server.shutdown());
     },
   };
 }
