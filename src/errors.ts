@@ -52,8 +52,8 @@ export interface TandemErrorOptions {
 
 /**
  * An operation failed for a reason that has a code. The session it belonged to
- * can be used further, unless the code says that the connection is gone
- * (`disconnected`, `protocol`).
+ * can be used further, unless its control connection is what is gone: then every
+ * later operation fails as well.
  */
 export class TandemError extends Error {
   /** The class name, for logs. */

@@ -67,7 +67,19 @@ export async function openDiskFile(path: string, shownName: string, links: LinkR
   }
 }
 
+/** How often a file is opened anew that was replaced in between: a writer's right, and no attack. */
+const MAX_REPLACED = 32;
+
 async function openRegular(path: string, shownName: string, links: LinkRule): Promise<DiskFile> {
+  for (let tries = 0; tries < MAX_REPLACED; tries++) {
+    const file = await openOnce(path, shownName, links);
+    if (file !== undefined) return file;
+  }
+  throw new TandemError("denied", `"${shownName}" was exchanged each time it was opened`);
+}
+
+/** Opens the file; undefined where it is not the one that `lstat` saw a moment before. */
+async function openOnce(path: string, shownName: string, links: LinkRule): Promise<DiskFile | undefined> {
   const before = links === "refuse" ? await Deno.lstat(path) : undefined;
   if (before !== undefined) assertRegular(before.isFile, before.isDirectory, shownName);
   const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
@@ -78,7 +90,8 @@ async function openRegular(path: string, shownName: string, links: LinkRule): Pr
     assertRegular(stat.isFile(), stat.isDirectory(), shownName);
     const known = before?.ino ?? null;
     if (known !== null && (stat.ino !== known || stat.dev !== before?.dev)) {
-      throw new TandemError("denied", `"${shownName}" was exchanged while it was opened`);
+      fs.closeSync(fd);
+      return undefined;
     }
     return new DiskFile(fd, stat.size, shownName);
   } catch (error) {

@@ -12,7 +12,7 @@ import { spyOnConnect } from "../net/connect_spy.ts";
 import { PATIENCE_MS, timed, within } from "../net/deadline.ts";
 import { fullPort } from "../net/door.ts";
 import { assertFails } from "../net/failure.ts";
-import { at } from "../store/store_suite.ts";
+import { at } from "../store/store_case.ts";
 import {
   acceptsData,
   closesControl,

@@ -51,7 +51,8 @@ for (const [how, [pieces, size]] of Object.entries(WRONG_SIZES)) {
     const { client, root } = both;
     Deno.writeTextFileSync(`${root}/a`, "old");
     const putting = client.put("a", streamOf(...pieces), { size });
-    await assertFails(putting, "changed");
+    const { message } = await assertFails(putting, "changed");
+    assertStringIncludes(message, `bytes, but ${size} were promised`);
     assertEquals(Deno.readTextFileSync(`${root}/a`), "old");
     assertEquals(await list(client), ["a"]);
   });

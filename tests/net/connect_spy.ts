@@ -14,6 +14,8 @@ export interface ConnectAttempt {
   readonly port: number;
   /** Whether nobody listened there. */
   refused: boolean;
+  /** What was written, each write by itself: the other end cannot tell them apart. */
+  readonly writes: Uint8Array[];
 }
 
 /** Attempts since the spy was set. Disposing of it removes it. */
@@ -32,11 +34,17 @@ export function spyOnConnect(): ConnectSpy {
   const tell = () => watchers.forEach((look) => look());
   const watched = async (options: Deno.ConnectOptions) => {
     const { hostname = "", port } = options;
-    const attempt = { hostname, port, refused: false };
+    const attempt: ConnectAttempt = { hostname, port, refused: false, writes: [] };
     attempts.push(attempt);
     tell();
     try {
-      return await original(options);
+      const conn = await original(options);
+      const write = conn.write.bind(conn);
+      conn.write = (bytes) => {
+        attempt.writes.push(bytes.slice());
+        return write(bytes);
+      };
+      return conn;
     } catch (error) {
       attempt.refused = error instanceof Deno.errors.ConnectionRefused;
       tell();

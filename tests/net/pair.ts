@@ -14,6 +14,8 @@ export interface Pair extends Disposable {
   readonly channel: Channel;
   /** The other one. */
   readonly wire: Wire;
+  /** How long each write of our end was: the other one cannot tell them apart. */
+  readonly writtenBytes: readonly number[];
 }
 
 /** Connects a channel with a raw connection. */
@@ -23,11 +25,18 @@ export async function openPair(): Promise<Pair> {
     Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port }),
     listener.accept(),
   ]);
+  const writtenBytes: number[] = [];
+  const write = conn.write.bind(conn);
+  conn.write = (bytes) => {
+    writtenBytes.push(bytes.length);
+    return write(bytes);
+  };
   const channel = new Channel(conn);
   const wire = new Wire(new DenoPeer(other));
   return {
     channel,
     wire,
+    writtenBytes,
     [Symbol.dispose]() {
       channel.close();
       wire.close();

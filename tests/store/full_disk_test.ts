@@ -12,7 +12,7 @@ import { assertEquals, assertLessOrEqual } from "../deps.ts";
 import { temporaries } from "../helpers.ts";
 import { assertFails } from "../net/failure.ts";
 import { mountTest, smallDisk } from "./mounts.ts";
-import { at, land, namesIn, textAt } from "./store_suite.ts";
+import { at, land, namesIn, textAt } from "./store_case.ts";
 
 const REPLACE = { replace: true };
 

@@ -12,10 +12,12 @@ import { Jail } from "../../src/store/jail.ts";
 import { assertEquals, assertGreater } from "../deps.ts";
 import { type TempFolder, tempFolder } from "../helpers.ts";
 import { Program } from "./program.ts";
-import { at, land, namesIn, STORE_CASES, textAt } from "./store_suite.ts";
+import { at, land, namesIn, textAt } from "./store_case.ts";
+import { STORE_CASES } from "./store_suite.ts";
 
 const NOT_LINUX = Deno.build.os !== "linux";
 const NARROW_STORE = new URL("./narrow_store.ts", import.meta.url).href;
+const REPLACER = new URL("./replacer.ts", import.meta.url).href;
 const SWAPPER = new URL("./swapper.ts", import.meta.url).href;
 
 /** A shared folder with links in it, beside a folder that is not shared. */
@@ -187,6 +189,16 @@ Deno.test({
     assertEquals(seen["secret"] ?? 0, 0);
     assertGreater(seen["inside"] ?? 0, 0);
   },
+});
+
+Deno.test("Q2 DiskStore opens a file under narrow permissions also while it is replaced again and again", async () => {
+  using folder = tempFolder();
+  Deno.writeTextFileSync(`${folder.path}/sub`, "inside");
+  await using replacer = new Program("-A", REPLACER, folder.path);
+  await replacer.untilReady();
+  await using narrow = narrowStore(folder.path);
+  const seen = await narrow.next() as Record<string, number>;
+  assertEquals(Object.keys(seen), ["inside"]);
 });
 
 Deno.test("Jail.enter() gives the root for the empty path", async () => {

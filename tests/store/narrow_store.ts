@@ -12,7 +12,8 @@ import { TandemError } from "../../src/errors.ts";
 import { DiskStore } from "../../src/store/disk_store.ts";
 import { Jail } from "../../src/store/jail.ts";
 import { diskPlace } from "./places.ts";
-import { land, namesIn, STORE_CASES, textAt } from "./store_suite.ts";
+import { land, namesIn, textAt } from "./store_case.ts";
+import { STORE_CASES } from "./store_suite.ts";
 
 const [shared = "", spare] = Deno.args;
 

@@ -7,7 +7,7 @@
 import { DiskStore } from "../../src/store/disk_store.ts";
 import { MemoryStore } from "../../src/store/memory_store.ts";
 import { type TempFolder, tempFolder } from "../helpers.ts";
-import { at, type Place } from "./store_suite.ts";
+import { at, type Place } from "./store_case.ts";
 
 /** A place that goes away by itself. */
 export type OwnPlace = Place & Disposable;

@@ -30,3 +30,8 @@ export function makeDevice(path: string): boolean {
   const args = [path, "c", "1", "3"];
   return new Deno.Command("mknod", { args }).outputSync().success;
 }
+
+/** Registers a test of what Windows does not have. */
+export function unixTest(name: string, run: () => Promise<void>): void {
+  Deno.test({ name, ignore: Deno.build.os === "windows", fn: run });
+}

@@ -7,7 +7,8 @@
 import { temporaries } from "../helpers.ts";
 import { assertEquals } from "../deps.ts";
 import { diskPlace, memoryPlace, quickFolder } from "./places.ts";
-import { MANY_ENTRIES_CASE, STORE_CASES } from "./store_suite.ts";
+import { MANY_ENTRIES_CASE } from "./reading_cases.ts";
+import { STORE_CASES } from "./store_suite.ts";
 
 for (const { name, run } of STORE_CASES) {
   Deno.test(`DiskStore: ${name}`, async () => {

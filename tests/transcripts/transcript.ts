@@ -154,9 +154,17 @@ export function transcriptTest(
     ignore,
     async fn(t) {
       assertFinished(transcript, testedWay);
-      for (const way of WAYS) await t.step(way, () => run(way));
+      for (const way of waysOf(transcript, testedWay)) await t.step(way, () => run(way));
     },
   });
+}
+
+/** The ways to play a transcript: one where there is nothing to cut or to join. */
+function waysOf(transcript: Transcript, testedWay: ">" | "<"): readonly Way[] {
+  const sendsText = linesOf(transcript).some(({ way, what }) =>
+    way !== "" && way !== testedWay && !/^(EOF|RST)$/.test(what)
+  );
+  return sendsText ? WAYS : ["whole"];
 }
 
 /**
