@@ -38,6 +38,7 @@ export type { PutBody } from "./src/client/sources.ts";
 export { ERROR_CODES, type ErrorCode, ProtocolError, TandemError, type TandemErrorOptions } from "./src/errors.ts";
 export { type ClientLimits, DEFAULT_CLIENT_LIMITS, DEFAULT_SERVER_LIMITS, type ServerLimits } from "./src/limits.ts";
 export type { PortRange } from "./src/net/data_port.ts";
+export { DEFAULT_PORT } from "./src/protocol/command.ts";
 export { type PathRules, type RemotePath, resolveRemotePath, ROOT } from "./src/protocol/path.ts";
 export { serve, type ServeOptions, type TandemServer } from "./src/server/serve.ts";
 export type {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type RemoteEntry, TandemError } from "../../mod.ts";
+import { type RemoteEntry, resolveRemotePath, ROOT, TandemError } from "../../mod.ts";
 import { type Flag, flagLines, type ParsedArgs, usage } from "./flags.ts";
 import type { Shell } from "./shell.ts";
 import { copyToStdout, getFiles, putFiles } from "./transfers.ts";
@@ -190,7 +190,9 @@ async function list(shell: Shell, args: ParsedArgs): Promise<void> {
       const entry of shell.client.list(folder, { signal: shell.signal })
     ) {
       await shell.output.entry(entry, prefix + entry.name, args.has("long"), shell.signal);
-      if (entry.kind === "directory") below.push(entry);
+      // A server may call a folder "." or "..": there the way would have no end.
+      const isBelow = entry.kind === "directory" && resolveRemotePath(ROOT, entry.name) === entry.name;
+      if (isBelow) below.push(entry);
     }
     if (!args.has("recursive")) return;
     for (const { name } of below) {

@@ -4,7 +4,15 @@
  * @module
  */
 
-import { type ClientLimits, connect, type ConnectOptions, resolveRemotePath, ROOT, TandemError } from "../../mod.ts";
+import {
+  type ClientLimits,
+  connect,
+  type ConnectOptions,
+  DEFAULT_PORT,
+  resolveRemotePath,
+  ROOT,
+  TandemError,
+} from "../../mod.ts";
 import { EXIT_CODES, EXIT_HUNG_UP, EXIT_INTERRUPTED, EXIT_TERMINATED } from "./exit_codes.ts";
 import { type Flag, oneOf, type ParsedArgs, parseFlags, secondsAsMs, usage, wholeNumber } from "./flags.ts";
 import { parseHost } from "./host.ts";
@@ -19,7 +27,7 @@ export const CONNECT_FLAGS: readonly Flag[] = [
     name: "port",
     short: "p",
     value: "N",
-    about: "the server's control port (2121)",
+    about: `the server's control port (${DEFAULT_PORT})`,
   },
   {
     name: "timeout",

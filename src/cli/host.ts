@@ -4,6 +4,7 @@
  * @module
  */
 
+import { DEFAULT_PORT } from "../../mod.ts";
 import { usage } from "./flags.ts";
 
 /** Where to connect. */
@@ -15,8 +16,6 @@ export interface Target {
   /** The remote folder to begin in; `""` is the shared one. */
   readonly path: string;
 }
-
-const DEFAULT_PORT = 2121;
 
 /**
  * Reads a host as it was typed.

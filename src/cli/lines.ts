@@ -6,6 +6,7 @@
  */
 
 import { TandemError } from "../../mod.ts";
+import { orAborted } from "./abort.ts";
 import type { Interruption } from "./connect_command.ts";
 import type { Shell } from "./shell.ts";
 import { splitWords } from "./words.ts";
@@ -51,15 +52,12 @@ export async function runLines(
 
 /** The next line, or undefined at the end of them or when a signal ends the program while it waits. */
 async function nextLine(source: AsyncIterator<string>, signal: AbortSignal): Promise<string | undefined> {
-  const aborted = Promise.withResolvers<undefined>();
-  const onAbort = () => aborted.resolve(undefined);
-  if (signal.aborted) onAbort();
-  signal.addEventListener("abort", onAbort);
   try {
-    const next = source.next().then(({ done, value }) => done ? undefined : value);
-    return await Promise.race([next, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
+    const { done, value } = await orAborted(source.next(), signal);
+    return done ? undefined : value;
+  } catch (error) {
+    if (signal.aborted) return undefined;
+    throw error;
   }
 }
 

@@ -4,7 +4,14 @@
  * @module
  */
 
-import { type PortRange, serve, type ServerEvent, type ServerLimits, type TandemServer } from "../../mod.ts";
+import {
+  DEFAULT_PORT,
+  type PortRange,
+  serve,
+  type ServerEvent,
+  type ServerLimits,
+  type TandemServer,
+} from "../../mod.ts";
 import { EXIT_INTERRUPTED } from "./exit_codes.ts";
 import { byteCount, type Flag, oneOf, type ParsedArgs, parseFlags, secondsAsMs, usage, wholeNumber } from "./flags.ts";
 import { printHelp } from "./print_help.ts";
@@ -17,7 +24,7 @@ export const SERVE_FLAGS: readonly Flag[] = [
     name: "port",
     short: "p",
     value: "N",
-    about: "control port; 0 takes a free one (2121)",
+    about: `control port; 0 takes a free one (${DEFAULT_PORT})`,
   },
   { name: "host", value: "ADDR", about: "address to listen on (127.0.0.1)" },
   {
@@ -95,7 +102,7 @@ export async function runServe(args: readonly string[]): Promise<number> {
   await using server = serve({
     root: parsed.words[0] ?? ".",
     hostname,
-    port: wholeNumber(parsed, "port", 0, 65_535) ?? 2121,
+    port: wholeNumber(parsed, "port", 0, 65_535) ?? DEFAULT_PORT,
     write: parsed.has("write"),
     overwrite: parsed.has("overwrite"),
     ...(dataPorts === undefined ? {} : { dataPorts }),

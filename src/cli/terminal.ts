@@ -5,6 +5,7 @@
  */
 
 import { TandemError } from "../../mod.ts";
+import { orAborted } from "./abort.ts";
 
 const encoder = new TextEncoder();
 
@@ -71,17 +72,11 @@ export function writeStdout(line: string): void {
  * @throws {TandemError} `local-io` if nobody reads it any more; the signal's reason.
  */
 export async function writeStdoutBytes(bytes: Uint8Array, signal: AbortSignal): Promise<void> {
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = () => aborted.reject(signal.reason);
-  if (signal.aborted) onAbort();
-  signal.addEventListener("abort", onAbort);
   try {
     let rest = bytes;
-    while (rest.length > 0) rest = rest.subarray(await Promise.race([aborted.promise, Deno.stdout.write(rest)]));
+    while (rest.length > 0) rest = rest.subarray(await orAborted(Deno.stdout.write(rest), signal));
   } catch (error) {
     throw signal.aborted ? error : stdoutError(error);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
   }
 }
 

@@ -7,6 +7,7 @@
 import { TandemError } from "../errors.ts";
 import { type ClientLimits, DEFAULT_CLIENT_LIMITS } from "../limits.ts";
 import { dial } from "../net/data_port.ts";
+import { DEFAULT_PORT } from "../protocol/command.ts";
 import { Client } from "./client.ts";
 import type { ClientEvent } from "./events.ts";
 import { PlainExchange } from "./plain_exchange.ts";
@@ -26,8 +27,6 @@ export interface ConnectOptions {
   /** Called with what happens, as it happens. */
   readonly onEvent?: (event: ClientEvent) => void;
 }
-
-const DEFAULT_PORT = 2121;
 
 /**
  * Opens a session with a server.

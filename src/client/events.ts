@@ -22,7 +22,7 @@ export interface HelloEvent {
   readonly port: number;
 }
 
-/** A transfer moved on; about once a megabyte, and once at its end. */
+/** A transfer moved on: sent after each write to or read from the network, so as often as thousands of times a second. */
 export interface ProgressEvent {
   /** What happened. */
   readonly event: "progress";

@@ -16,7 +16,7 @@ import type { ByteSource } from "../net/bulk.ts";
 
 /** A source of bytes and how many those are. */
 export interface SizedSource extends ByteSource {
-  /** The number of bytes, or undefined where only the end will tell. */
+  /** The number of bytes. */
   readonly sizeBytes: number;
 }
 

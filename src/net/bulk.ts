@@ -32,7 +32,7 @@ export interface ByteSink {
 export interface BulkOptions extends StallLimits {
   /** The highest rate, in bytes per second. Default: none. */
   readonly bytesPerSecond?: number;
-  /** Called with the bytes moved so far, about every megabyte. */
+  /** Called with the bytes moved so far, after each write to or read from the network. */
   readonly onProgress?: ((movedBytes: number) => void) | undefined;
 }
 

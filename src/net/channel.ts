@@ -81,16 +81,11 @@ export class Channel implements Disposable {
   }
 
   /**
-   * The next header and the message that it announces, or `END`.
+   * The next header and the message that it announces, from what has come already.
    *
    * @throws {ProtocolError} if the header is none or announces over `maxBytes`.
-   * @throws {TandemError} `disconnected` if the connection ended inside it or broke.
+   * @throws {TandemError} `disconnected` if the connection ended inside it.
    */
-  message(grammar: HeaderGrammar, maxBytes: number): Promise<Message | End> {
-    return this.#pull(() => this.#decoder.message(grammar, maxBytes));
-  }
-
-  /** As {@linkcode Channel.message}, from what has come already. */
   bufferedMessage(
     grammar: HeaderGrammar,
     maxBytes: number,

@@ -20,6 +20,9 @@ export type Command =
   | { readonly verb: "put"; readonly path: RemotePath }
   | { readonly verb: "quit" };
 
+/** The control port where none is named. */
+export const DEFAULT_PORT = 2121;
+
 /** What a command can be. */
 export type Verb = Command["verb"];
 

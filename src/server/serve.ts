@@ -12,6 +12,7 @@ import { asTandemError, TandemError } from "../errors.ts";
 import { DEFAULT_SERVER_LIMITS, type ServerLimits } from "../limits.ts";
 import { Channel, formatAddress } from "../net/channel.ts";
 import type { PortRange } from "../net/data_port.ts";
+import { DEFAULT_PORT } from "../protocol/command.ts";
 import { DiskStore, LOCAL_NAME_RULES } from "../store/disk_store.ts";
 import type { FileStore } from "../store/file_store.ts";
 import type { ServerEvent } from "./events.ts";
@@ -59,9 +60,6 @@ export interface TandemServer extends AsyncDisposable {
   /** Lets the process end although the server runs. */
   unref(): void;
 }
-
-/** The control port of a server that was told no other. */
-export const DEFAULT_PORT = 2121;
 
 /** How long the accept loop rests after a failed accept (too many open files), in milliseconds. */
 const ACCEPT_PAUSE_MS = 50;

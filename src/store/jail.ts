@@ -107,12 +107,7 @@ export class Jail implements Disposable {
       for (const name of path === "" ? [] : path.split("/")) {
         base = `${base}/${name}`;
         const info = await Deno.lstat(base);
-        if (info.isSymlink) {
-          throw new TandemError(
-            "denied",
-            `"${path}" leads through a link, and links are not followed`,
-          );
-        }
+        if (info.isSymlink) throw throughLink(path);
         if (!info.isDirectory) {
           throw new TandemError(
             "not-directory",

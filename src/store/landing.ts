@@ -21,8 +21,11 @@ import { takeTurn } from "./turn.ts";
 /** What ends the name of a temporary file. */
 const TEMPORARY_SUFFIX = ".part";
 
-/** Before Deno 2.8 there are no locks that can be tried; then leftovers are known by their age alone. */
-const CAN_LOCK = typeof Deno.FsFile.prototype.tryLock === "function";
+/** A file that may have a lock that can be tried: before Deno 2.8 neither the method nor its type is there. */
+type LockableFile = Deno.FsFile & { tryLock?(exclusive: boolean): Promise<boolean> };
+
+/** Without locks leftovers are known by their age alone. */
+const CAN_LOCK = (Deno.FsFile.prototype as LockableFile).tryLock !== undefined;
 
 /** A leftover that nobody can be asked about is swept after a day, in milliseconds. */
 const UNLOCKABLE_AGE_MS = 24 * 60 * 60 * 1_000;
@@ -171,17 +174,27 @@ async function createTemporary(base: string): Promise<Temporary> {
     const path = `${base}/${temporaryName()}`;
     // Where the umask cannot be asked for, the file is made as any other would
     // be, looked at, and closed to others while it is still empty.
-    const file = await Deno.open(path, { write: true, createNew: true, mode: known === undefined ? 0o666 : 0o600 });
-    // Somebody who sweeps may have taken it for a leftover before it was locked.
-    const locked = !CAN_LOCK || await file.tryLock(true);
-    const info = await file.stat();
-    if (!locked || info.nlink === 0) {
+    const file: LockableFile = await Deno.open(path, {
+      write: true,
+      createNew: true,
+      mode: known === undefined ? 0o666 : 0o600,
+    });
+    try {
+      // Somebody who sweeps may have taken it for a leftover before it was locked.
+      const locked = await file.tryLock?.(true) ?? true;
+      const info = await file.stat();
+      if (!locked || info.nlink === 0) {
+        file.close();
+        continue;
+      }
+      if (known !== undefined || info.mode === null) return { file, path, usualMode: known };
+      await Deno.chmod(path, 0o600);
+      return { file, path, usualMode: info.mode & 0o777 };
+    } catch (error) {
       file.close();
-      continue;
+      await removeIfPresent(path);
+      throw error;
     }
-    if (known !== undefined || info.mode === null) return { file, path, usualMode: known };
-    await Deno.chmod(path, 0o600);
-    return { file, path, usualMode: info.mode & 0o777 };
   }
 }
 
@@ -268,9 +281,9 @@ function isTemporaryName(name: string): boolean {
 
 async function removeLeftover(path: string): Promise<boolean> {
   try {
-    using file = await Deno.open(path);
+    using file: LockableFile = await Deno.open(path);
     const free = CAN_LOCK
-      ? await file.tryLock(true)
+      ? await file.tryLock?.(true)
       : Date.now() - ((await file.stat()).mtime?.getTime() ?? Date.now()) >
         UNLOCKABLE_AGE_MS;
     if (!free) return false;

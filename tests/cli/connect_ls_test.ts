@@ -7,6 +7,7 @@
 
 import { join } from "node:path";
 import { assertEquals, assertMatch, assertNotMatch, assertStringIncludes } from "../deps.ts";
+import { answersList, answersQuit, ScriptedServer } from "../client/scripted_server.ts";
 import { assertCode, linesOf, run, tandem } from "./program.ts";
 import { ODD_FILES } from "./odd_files.ts";
 import { place, someBytes } from "./place.ts";
@@ -52,6 +53,13 @@ Deno.test("ls -R prints the folders below as well, with the path to each name", 
   assertEquals(linesOf(sub?.stdout ?? "").sort(), ["b", "deep/", "deep/c"]);
   assertEquals(linesOf(long?.stdout ?? "").length, 6);
   assertMatch(long?.stdout ?? "", /^-.* sub\/deep\/c$/m);
+});
+
+Deno.test("K1 ls -R goes into no folder that a server calls . or a way back to it", async () => {
+  await using server = await ScriptedServer.start([...answersList("./\na\n//\n"), ...answersQuit()]);
+  const ended = await run(tandem(["connect", `127.0.0.1:${server.port}`, "ls", "-R"]));
+  assertCode(ended, 0);
+  assertEquals(linesOf(ended.stdout), ["./", "a", "//"]);
 });
 
 Deno.test("cat writes the bytes of files to stdout, one after the other, and nothing else", async () => {
