@@ -9,6 +9,36 @@
 /** The longest command, in bytes: a path of 4,000 bytes and its verb; longer ones are refused unread. */
 export const MAX_COMMAND_BYTES = 4_096;
 
+/** The longest command of the tandem exchange, in bytes: two paths, escaped, and some parameters. */
+export const MAX_TANDEM_COMMAND_BYTES = 16 * 1024;
+
+/** The longest JSON message of the tandem exchange that is taken, in bytes: an entry with a long name is 2 KiB. */
+export const MAX_OBJECT_BYTES = 64 * 1024;
+
+/** The longest chunk of a body that is taken, in bytes: it is never held whole, so this only bounds nonsense. */
+export const MAX_CHUNK_BYTES = 64 * 1024 * 1024;
+
+/** The most commands that may be outstanding in a session; a server reads no further, a client sends no more. */
+export const MAX_OUTSTANDING_COMMANDS = 64;
+
+/** The most entries of a recursive listing: half a million are 60 MiB and some seconds. */
+export const MAX_TREE_ENTRIES = 500_000;
+
+/** The longest body of a tandem listing that a client takes into memory, in bytes. */
+export const MAX_TREE_BYTES = 128 * 1024 * 1024;
+
+/** How deep folders are followed in a recursive listing: a path of 4,000 bytes has no more. */
+export const MAX_TREE_DEPTH = 2_000;
+
+/** Files of fewer bytes are sent at once, without waiting for the server to be ready, and are not kept when they are cut off. */
+export const SMALL_FILE_BYTES = 256 * 1024;
+
+/** A part of a file that nobody continued is swept after this time, in milliseconds: a week. */
+export const KEPT_PART_AGE_MS = 7 * 24 * 60 * 60 * 1_000;
+
+/** How often a side that is at work says so, in milliseconds: less than any timeout that is sensible. */
+export const WORKING_SIGN_MS = 5_000;
+
 /** The longest message (a listing) that is taken into memory, in bytes. */
 export const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 
@@ -46,7 +76,7 @@ export interface ServerLimits {
   readonly idleTimeoutMs: number;
   /** From the first byte of a header or command to its last, in milliseconds. */
   readonly commandTimeoutMs: number;
-  /** From the sending of a data port to the right peer's connection, in milliseconds. */
+  /** From the sending of a data port or a ticket to the right peer's connection, in milliseconds. */
   readonly dataAcceptTimeoutMs: number;
   /** Without a byte moving on a data connection, in milliseconds. */
   readonly stallTimeoutMs: number;

@@ -71,7 +71,7 @@ export class Output implements Disposable {
         return;
       case "progress":
         if (this.json) return this.#jsonProgress(event);
-        this.#progress?.update(event.path, event.bytes, event.totalBytes);
+        this.#progress?.update(event.path, event.bytes, event.totalBytes ?? event.bytes);
         return;
       case "file":
         if (this.json) return this.object(event);

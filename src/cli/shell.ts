@@ -106,7 +106,7 @@ export class Shell {
     const [name, ...args] = words;
     if (name === undefined) return;
     const command = COMMANDS.find((one) => one.name === name || one.aliases?.includes(name));
-    if (command === undefined) throw unknownCommand(name, this.client.mode);
+    if (command === undefined) throw unknownCommand(name, this.client.mode ?? "plain");
     const parsed = parseFlags(args, command.flags ?? []);
     const [least, most] = command.arguments;
     if (parsed.words.length < least || parsed.words.length > most) {

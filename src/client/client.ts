@@ -1,33 +1,46 @@
 /**
  * `Client`: what a program does with an open session.
  *
- * One operation runs at a time; others wait for their turn, and a download holds
- * it until its stream has ended or was cancelled. What an operation looks like on
- * the wire is the {@linkcode Exchange}'s business, which was chosen when the
- * session was opened.
+ * What an operation looks like on the wire is the {@linkcode Exchange}'s
+ * business, which the server's first answer chooses; so is how many of them may
+ * be under way at one time. Further ones wait here for their turn.
  *
  * @module
  */
 
 import { basename, dirname } from "node:path";
-import { TandemError } from "../errors.ts";
+import { type ErrorCode, TandemError } from "../errors.ts";
 import { untilAborted } from "../net/abort.ts";
+import { hashOf, hexOf } from "../net/checksum.ts";
 import { type RemotePath, resolveRemotePath, ROOT } from "../protocol/path.ts";
+import type { OnExistWord } from "../protocol/tandem_command.ts";
+import type { Entry } from "../protocol/tandem_result.ts";
 import { openDiskFile } from "../store/disk_file.ts";
+import type { Landing } from "../store/file_store.ts";
 import { openLanding } from "../store/landing.ts";
+import { sweepTemporaries } from "../store/temporary.ts";
 import { Download } from "./download.ts";
 import type { ClientEvent, Mode } from "./events.ts";
-import type { Exchange, IncomingFile } from "./exchange.ts";
-import { type PutBody, type SizedSource, sourceOf } from "./sources.ts";
+import type { Exchange, GetRequest, IncomingFile, PutRequest, PutSource } from "./exchange.ts";
+import { type PutBody, sourceOf } from "./sources.ts";
 
-/** One name in a folder at the server. */
+/** A file or folder at the server. */
 export interface RemoteEntry {
-  /** The name, as the server sent it: escape it before a terminal sees it. */
+  /**
+   * The name, as the server sent it: escape it before a terminal sees it. In a
+   * recursive listing the path from the folder that was listed.
+   */
   readonly name: string;
   /** What it names. */
   readonly kind: "file" | "directory";
-  /** Its size in bytes; undefined where the exchange does not tell. */
+  /** Its size in bytes; undefined where the exchange does not tell, and for folders. */
   readonly size: number | undefined;
+  /** When it was changed last; undefined where the exchange does not tell. */
+  readonly mtime: Date | undefined;
+  /** Its permission bits; undefined where the exchange does not tell, or the server's system has none. */
+  readonly mode: number | undefined;
+  /** In a recursive listing: why what is in this folder is missing from it. */
+  readonly error: ErrorCode | undefined;
 }
 
 /** What every operation can be told. */
@@ -36,24 +49,94 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
-/** How a file is sent. */
-export interface PutOptions extends CallOptions {
-  /** The size of a stream in bytes. Without it a stream is held in memory until its end, up to 16 MiB. */
+/** How a folder is listed or made, or something is removed. */
+export interface RecursiveOptions extends CallOptions {
+  /** Whether the folders below (to make one: above) are meant as well. Needs a tandem peer. Default: no. */
+  readonly recursive?: boolean;
+}
+
+/** How a transfer is checked. */
+export interface VerifyOptions extends CallOptions {
+  /** Whether SHA-256 is compared besides CRC-32, at half the speed. Needs a tandem peer. Default: no. */
+  readonly verify?: boolean;
+}
+
+/** Which part of a file is fetched. Needs a tandem peer. */
+export interface GetOptions extends VerifyOptions {
+  /** Where to begin, in bytes. Default: at the first byte. */
+  readonly offset?: number;
+  /** How many bytes at the most. Default: up to the end. */
+  readonly length?: number;
+  /** The `version` of a {@linkcode Download} that the file must still have; else it is `changed`. */
+  readonly ifUnchanged?: string;
+}
+
+/** What a file gets and replaces at the server. */
+export interface StoreOptions extends VerifyOptions {
+  /**
+   * What happens to a file of that name: `error` keeps it, `overwrite` replaces
+   * it, `newer` replaces it if it is older. Default: what the server's rights
+   * allow. The plain exchange has no word for it; only `newer` is refused there.
+   */
+  readonly onExist?: OnExistWord;
+}
+
+/** How a body is sent. */
+export interface PutOptions extends StoreOptions {
+  /** The size of a stream in bytes. Without it, in the plain exchange a stream is held in memory until its end, up to 16 MiB. */
   readonly size?: number;
+  /** When the file was changed last. Default: now. */
+  readonly mtime?: Date;
+  /** The file's permission bits. Default: the usual ones of the server. */
+  readonly mode?: number;
+}
+
+/** How a file is sent from disk. */
+export interface UploadOptions extends StoreOptions {
+  /** Whether what the server has of it is continued, once it is sure that it is the file's beginning. Needs a tandem peer. Default: no. */
+  readonly resume?: boolean;
 }
 
 /** How a file is fetched to disk. */
-export interface DownloadOptions extends CallOptions {
+export interface DownloadOptions extends VerifyOptions {
   /** Whether a file of that name is replaced. Default: no. */
+  readonly overwrite?: boolean;
+  /**
+   * Whether what is here of it is continued, once it is sure that it is the
+   * file's beginning: a part of a transfer that was cut off, or else the file of
+   * that name. Needs a tandem peer. Default: no.
+   */
+  readonly resume?: boolean;
+}
+
+/** Which part of a file is hashed. */
+export interface HashOptions extends CallOptions {
+  /** Where to begin, in bytes. Default: at the first byte. */
+  readonly offset?: number;
+  /** How many bytes at the most. Default: up to the end. */
+  readonly length?: number;
+}
+
+/** How a file or folder is renamed. */
+export interface RenameOptions extends CallOptions {
+  /** Whether a file of the new name is replaced. Default: no. */
   readonly overwrite?: boolean;
 }
 
 /** What became of a file. */
 export interface TransferResult {
-  /** `fetched`: here, whole; `sent`: every byte was sent and the server closed in order. */
-  readonly outcome: "fetched" | "sent";
+  /**
+   * `fetched`: here, whole; `stored`: at the server, whole and durably; `sent`:
+   * every byte was sent and the server closed in order, which is all that the
+   * plain exchange can tell.
+   */
+  readonly outcome: "fetched" | "stored" | "sent";
   /** The file's size in bytes. */
   readonly bytes: number;
+  /** How many of those were there already. */
+  readonly resumedBytes: number;
+  /** Whether there was a part to continue, which turned out not to be the file's beginning. */
+  readonly startedOver: boolean;
   /** How long it took, in milliseconds. */
   readonly durationMs: number;
 }
@@ -63,7 +146,10 @@ export class Client implements AsyncDisposable {
   readonly #exchange: Exchange;
   readonly #onEvent: (event: ClientEvent) => void;
   readonly #closing = new AbortController();
-  #lastTurn: Promise<void> = Promise.resolve();
+  /** Operations under way, and those that wait for one to end. */
+  #running = 0;
+  readonly #waiting: PromiseWithResolvers<void>[] = [];
+  #allEnded = Promise.withResolvers<void>();
 
   /** Takes over an exchange; use {@linkcode connect}. */
   constructor(exchange: Exchange, onEvent: (event: ClientEvent) => void) {
@@ -71,8 +157,8 @@ export class Client implements AsyncDisposable {
     this.#onEvent = onEvent;
   }
 
-  /** Which exchange the session speaks. */
-  get mode(): Mode {
+  /** Which exchange the session speaks; undefined before the server's first answer. */
+  get mode(): Mode | undefined {
     return this.#exchange.mode;
   }
 
@@ -80,51 +166,61 @@ export class Client implements AsyncDisposable {
    * The files and folders in a folder; `/` is the shared one.
    *
    * @throws {TandemError} `not-found` if the server does not list it; `outside-root`,
-   * `bad-request` for a path that cannot be; `timeout`, `disconnected`, `aborted`.
+   * `bad-request` for a path that cannot be; `timeout`, `disconnected`, `aborted`;
+   * `unsupported` if what is asked for needs a tandem peer.
    */
   async *list(
     path = "/",
-    options: CallOptions = {},
+    options: RecursiveOptions = {},
   ): AsyncIterableIterator<RemoteEntry> {
     const folder = resolveRemotePath(ROOT, path);
-    const signal = this.#signal(options.signal);
-    let names;
-    {
-      using _turn = await this.#takeTurn(signal);
-      names = await this.#exchange.list(folder, { signal });
-    }
-    for (const { name, kind } of names) yield { name, kind, size: undefined };
+    const recursive = options.recursive ?? false;
+    const entries = await this.#operate(options, (signal) => this.#exchange.list(folder, { recursive }, { signal }));
+    for (const entry of entries) yield remoteEntry(entry);
   }
 
   /**
-   * Asks for a file, to be read as a stream. No other operation begins before the
-   * stream has ended or was cancelled.
+   * What a path names. Needs a tandem peer.
+   *
+   * @throws {TandemError} as {@linkcode Client.list}.
+   */
+  async stat(path: string, options: CallOptions = {}): Promise<RemoteEntry> {
+    const remote = resolveRemotePath(ROOT, path);
+    return remoteEntry(await this.#operate(options, (signal) => this.#exchange.stat(remote, { signal })));
+  }
+
+  /**
+   * Asks for a file, to be read as a stream. In the plain exchange no other
+   * operation begins before the stream has ended or was cancelled; in the tandem
+   * exchange none that was begun later gets its answer before.
    *
    * @throws {TandemError} as {@linkcode Client.list}; the stream fails with
-   * `disconnected` if it ends short.
+   * `disconnected` if it ends short, with `integrity` if its checksum does not fit.
    */
-  async get(path: string, options: CallOptions = {}): Promise<Download> {
+  async get(path: string, options: GetOptions = {}): Promise<Download> {
     const remote = checked(path);
     const signal = this.#signal(options.signal);
     using stack = new DisposableStack();
     stack.use(await this.#takeTurn(signal));
     const startedMs = performance.now();
-    const incoming = await this.#get(remote, signal);
+    const { offset, length, ifUnchanged, verify } = options;
+    const incoming = await this.#get(remote, { offset, length, ifUnchanged, digest: verify }, signal);
     const turn = stack.move();
     return new Download(path, incoming, {
       signal,
       end: () => turn.dispose(),
-      done: () => this.#tellFile(remote, "fetched", incoming.sizeBytes, startedMs),
+      done: () => this.#tellFile(remote, { outcome: "fetched", bytes: incoming.sizeBytes }, startedMs),
     });
   }
 
   /**
-   * Sends a file. Resolved when the server has closed the data connection in
-   * order; the plain exchange has no word for "stored".
+   * Sends a file. Resolved when a tandem server has stored it durably, or a plain
+   * one has closed the data connection in order.
    *
-   * @throws {TandemError} `denied` if the server does not take it; `unsupported`
-   * if it is too large for the exchange, or a stream of unknown size is;
-   * `changed` if a stream is not of the promised size; and as {@linkcode Client.list}.
+   * @throws {TandemError} `denied` if the server does not take it; `exists`;
+   * `too-large`, `no-space`; `unsupported` if it is too large for the plain
+   * exchange, or a stream of unknown size is; `changed` if a stream is not of the
+   * promised size; and as {@linkcode Client.list}.
    */
   async put(
     path: string,
@@ -132,14 +228,16 @@ export class Client implements AsyncDisposable {
     options: PutOptions = {},
   ): Promise<TransferResult> {
     const remote = checked(path, true);
-    const signal = this.#signal(options.signal);
-    using _turn = await this.#takeTurn(signal);
-    await using source = await sourceOf(body, { sizeBytes: options.size, signal });
-    return await this.#send(remote, source, signal);
+    return await this.#operate(options, async (signal) => {
+      await using source = await sourceOf(body, { sizeBytes: options.size, signal });
+      const { mtime, mode, onExist, verify } = options;
+      return await this.#send(remote, source, { mtimeMs: mtime?.getTime(), mode, onExist, digest: verify }, signal);
+    });
   }
 
   /**
-   * Fetches a file to `local`, where it appears whole or not at all.
+   * Fetches a file to `local`, where it appears whole or not at all, with the
+   * time of its last change and its permissions where the server tells them.
    *
    * @throws {TandemError} `exists` if there is a file already, and it may not be
    * replaced; `is-directory`, `no-space`, `local-io` for the local side; and as
@@ -151,20 +249,46 @@ export class Client implements AsyncDisposable {
     options: DownloadOptions = {},
   ): Promise<TransferResult> {
     const remote = checked(path);
+    const { overwrite = false, resume = false, verify } = options;
     const signal = this.#signal(options.signal);
-    using _turn = await this.#takeTurn(signal);
+    using turn = await this.#takeTurn(signal);
     await using landing = await openLanding(dirname(local), basename(local), local, {
-      replace: options.overwrite ?? false,
+      replace: overwrite || resume,
+      resumable: this.mode !== "plain",
+      resume,
     }).catch(failLocally);
     const startedMs = performance.now();
-    await using incoming = await this.#get(remote, signal);
-    await incoming.receive(landing);
-    await landing.commit();
-    return this.#tellFile(remote, "fetched", incoming.sizeBytes, startedMs);
+    const { kept } = landing;
+    const request: GetRequest = { ...await prefixOf(landing, signal), digest: verify };
+    try {
+      await using incoming = await this.#get(remote, request, signal);
+      const { offset, totalBytes, mtimeMs, mode } = incoming.info;
+      if (kept !== undefined && offset === 0) {
+        // Under its own name it is somebody's file, which just happens to be another one.
+        if (kept.isPresentFile && !overwrite) throw notItsBeginning(local);
+        await landing.restart();
+      }
+      await incoming.receive(landing);
+      // The next one may have its answer while this one is flushed.
+      turn[Symbol.dispose]();
+      await landing.commit({ mtimeMs, mode });
+      const startedOver = kept !== undefined && offset === 0;
+      const result = { outcome: "fetched", bytes: totalBytes, resumedBytes: offset, startedOver } as const;
+      return this.#tellFile(remote, result, startedMs);
+    } catch (error) {
+      if (isLost(error)) {
+        landing.keep();
+        await sweepTemporaries(dirname(local)).catch(() => {
+          // Old parts are none of this transfer's business if they cannot be removed.
+        });
+      }
+      throw error;
+    }
   }
 
   /**
-   * Sends the file at `local`, as large as it is when it is opened.
+   * Sends the file at `local`, as large as it is when it is opened, with the time
+   * of its last change and its permissions.
    *
    * @throws {TandemError} `is-directory`, `local-io` for the local side; and as
    * {@linkcode Client.put}.
@@ -172,29 +296,100 @@ export class Client implements AsyncDisposable {
   async upload(
     local: string,
     path: string,
-    options: CallOptions = {},
+    options: UploadOptions = {},
   ): Promise<TransferResult> {
     const remote = checked(path, true);
-    const signal = this.#signal(options.signal);
-    using _turn = await this.#takeTurn(signal);
-    await using file = await openDiskFile(local, local, "follow").catch(failLocally);
-    return await this.#send(remote, file, signal);
+    return await this.#operate(options, async (signal) => {
+      await using file = await openDiskFile(local, local, "follow").catch(failLocally);
+      const { mtimeMs, mode } = file;
+      const { onExist, resume, verify } = options;
+      return await this.#send(remote, file, { mtimeMs, mode, onExist, resume, digest: verify }, signal);
+    });
   }
 
-  async #get(remote: RemotePath, signal: AbortSignal): Promise<IncomingFile> {
-    let totalBytes = 0;
-    const onProgress = (bytes: number) => this.#tellProgress(remote, bytes, totalBytes);
-    const incoming = await this.#exchange.get(remote, { signal, onProgress });
-    totalBytes = incoming.sizeBytes;
-    return incoming;
+  /**
+   * Makes a folder. Needs a tandem peer.
+   *
+   * @throws {TandemError} `exists`, unless it is a folder and `recursive` is given; `denied`; and as {@linkcode Client.list}.
+   */
+  async mkdir(path: string, options: RecursiveOptions = {}): Promise<void> {
+    const remote = checked(path, true);
+    const recursive = options.recursive ?? false;
+    await this.#operate(options, (signal) => this.#exchange.mkdir(remote, { recursive }, { signal }));
   }
 
-  async #send(remote: RemotePath, source: SizedSource, signal: AbortSignal): Promise<TransferResult> {
+  /**
+   * Removes a file, or with `recursive` a folder and all that is in it. Needs a
+   * tandem peer.
+   *
+   * @throws {TandemError} `is-directory`, `denied`; and as {@linkcode Client.list}.
+   */
+  async remove(path: string, options: RecursiveOptions = {}): Promise<void> {
+    const remote = checked(path);
+    const recursive = options.recursive ?? false;
+    await this.#operate(options, (signal) => this.#exchange.remove(remote, { recursive }, { signal }));
+  }
+
+  /**
+   * Gives a file or folder another name. Needs a tandem peer.
+   *
+   * @throws {TandemError} `exists`, `denied`; and as {@linkcode Client.list}.
+   */
+  async rename(path: string, to: string, options: RenameOptions = {}): Promise<void> {
+    const remote = checked(path);
+    const request = { to: checked(to, true), ...(options.overwrite ? { onExist: "overwrite" as const } : {}) };
+    await this.#operate(options, (signal) => this.#exchange.rename(remote, request, { signal }));
+  }
+
+  /**
+   * The SHA-256 of a file or a part of it, as hexadecimal digits, computed by the
+   * server. Needs a tandem peer.
+   *
+   * @throws {TandemError} as {@linkcode Client.list}.
+   */
+  async hash(path: string, options: HashOptions = {}): Promise<string> {
+    const remote = checked(path);
+    const { offset, length } = options;
+    return await this.#operate(options, (signal) => this.#exchange.hash(remote, { offset, length }, { signal }));
+  }
+
+  /**
+   * Asks the server for nothing but an answer; returns how long that took, in
+   * milliseconds. Needs a tandem peer.
+   *
+   * @throws {TandemError} `unsupported`, `timeout`, `disconnected`, `aborted`.
+   */
+  async ping(options: CallOptions = {}): Promise<number> {
+    return await this.#operate(options, async (signal) => {
+      const startedMs = performance.now();
+      await this.#exchange.ping({ signal });
+      return performance.now() - startedMs;
+    });
+  }
+
+  async #get(remote: RemotePath, request: GetRequest, signal: AbortSignal): Promise<IncomingFile> {
+    let begun: IncomingFile | undefined;
+    const onProgress = (bytes: number) => {
+      const offset = begun?.info.offset ?? 0;
+      this.#tellProgress(remote, offset + bytes, offset + (begun?.sizeBytes ?? 0));
+    };
+    begun = await this.#exchange.get(remote, request, { signal, onProgress });
+    return begun;
+  }
+
+  async #send(
+    remote: RemotePath,
+    source: PutSource,
+    request: PutRequest,
+    signal: AbortSignal,
+  ): Promise<TransferResult> {
     const startedMs = performance.now();
-    const { sizeBytes } = source;
-    const onProgress = (bytes: number) => this.#tellProgress(remote, bytes, sizeBytes);
-    await this.#exchange.put(remote, source, sizeBytes, { signal, onProgress });
-    return this.#tellFile(remote, "sent", sizeBytes, startedMs);
+    const onProgress = (bytes: number) => this.#tellProgress(remote, bytes, source.sizeBytes);
+    const { outcome, sizeBytes, resumedBytes } = await this.#exchange.put(remote, source, request, {
+      signal,
+      onProgress,
+    });
+    return this.#tellFile(remote, { outcome, bytes: sizeBytes, resumedBytes }, startedMs);
   }
 
   /**
@@ -204,7 +399,7 @@ export class Client implements AsyncDisposable {
   async close(): Promise<void> {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort(new TandemError("aborted", "the session was closed"));
-    await this.#lastTurn;
+    if (this.#running > 0) await this.#allEnded.promise;
     await this.#exchange.quit();
   }
 
@@ -218,34 +413,89 @@ export class Client implements AsyncDisposable {
     return signal === undefined ? closing : AbortSignal.any([signal, closing]);
   }
 
-  /** Waits until all earlier operations have ended, or until `signal` is aborted. */
-  async #takeTurn(signal: AbortSignal): Promise<Disposable> {
-    const before = this.#lastTurn;
-    const turn = Promise.withResolvers<void>();
-    this.#lastTurn = before.then(() => turn.promise);
-    try {
-      await untilAborted(before, signal);
-    } catch (error) {
-      turn.resolve();
-      throw error;
-    }
-    return { [Symbol.dispose]: () => turn.resolve() };
+  /** Does `work` when its turn has come. */
+  async #operate<T>({ signal }: CallOptions, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const either = this.#signal(signal);
+    using _turn = await this.#takeTurn(either);
+    return await work(either);
   }
 
-  #tellProgress(path: RemotePath, bytes: number, totalBytes: number): void {
+  /** Waits until another operation may be begun, or until `signal` is aborted. Those that came first go first. */
+  async #takeTurn(signal: AbortSignal): Promise<Disposable> {
+    if (this.#running >= this.#exchange.concurrency || this.#waiting.length > 0) {
+      const turn = Promise.withResolvers<void>();
+      this.#waiting.push(turn);
+      try {
+        await untilAborted(turn.promise, signal);
+      } catch (error) {
+        const place = this.#waiting.indexOf(turn);
+        if (place >= 0) this.#waiting.splice(place, 1);
+        else this.#endTurn();
+        throw error;
+      }
+    } else {
+      this.#running++;
+    }
+    let ended = false;
+    return {
+      [Symbol.dispose]: () => {
+        if (!ended) this.#endTurn();
+        ended = true;
+      },
+    };
+  }
+
+  #endTurn(): void {
+    this.#running--;
+    // It may be more than one: the first answer tells how many there may be.
+    while (this.#running < this.#exchange.concurrency) {
+      const next = this.#waiting.shift();
+      if (next === undefined) break;
+      this.#running++;
+      next.resolve();
+    }
+    if (this.#running === 0) {
+      this.#allEnded.resolve();
+      this.#allEnded = Promise.withResolvers();
+    }
+  }
+
+  #tellProgress(path: RemotePath, bytes: number, totalBytes: number | undefined): void {
     this.#onEvent({ event: "progress", path, bytes, totalBytes });
   }
 
   #tellFile(
     path: RemotePath,
-    outcome: TransferResult["outcome"],
-    bytes: number,
+    result: Pick<TransferResult, "outcome" | "bytes"> & Partial<TransferResult>,
     startedMs: number,
   ): TransferResult {
     const durationMs = Math.round(performance.now() - startedMs);
-    this.#onEvent({ event: "file", path, outcome, bytes, durationMs });
-    return { outcome, bytes, durationMs };
+    const whole = { resumedBytes: 0, startedOver: false, ...result, durationMs };
+    this.#onEvent({ event: "file", path, ...whole });
+    return whole;
   }
+}
+
+function remoteEntry({ name, kind, size, mtime, mode, error }: Entry): RemoteEntry {
+  return { name, kind, size, mtime: mtime === undefined ? undefined : new Date(mtime), mode, error };
+}
+
+/** What is asked for when there is a part already. */
+async function prefixOf({ kept }: Landing, signal: AbortSignal): Promise<GetRequest> {
+  if (kept === undefined) return {};
+  const hash = await hashOf(kept, kept.sizeBytes, signal);
+  return hash === undefined ? {} : { offset: kept.sizeBytes, prefix: hexOf(hash) };
+}
+
+function notItsBeginning(local: string): TandemError {
+  return new TandemError("exists", `"${local}" exists already, and is not the beginning of the remote file`, {
+    hint: "choose another name, or have it replaced",
+  });
+}
+
+/** Whether a transfer ended because the connection did: then what came of it is worth keeping. */
+function isLost(error: unknown): boolean {
+  return error instanceof TandemError && ["disconnected", "timeout", "protocol"].includes(error.code);
 }
 
 /** What is missing or forbidden on this side must not look as if it were so at the server. */

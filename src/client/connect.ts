@@ -9,8 +9,8 @@ import { type ClientLimits, DEFAULT_CLIENT_LIMITS } from "../limits.ts";
 import { dial } from "../net/data_port.ts";
 import { DEFAULT_PORT } from "../protocol/command.ts";
 import { Client } from "./client.ts";
-import type { ClientEvent } from "./events.ts";
-import { PlainExchange } from "./plain_exchange.ts";
+import type { ClientEvent, Mode } from "./events.ts";
+import { NegotiatedExchange } from "./negotiation.ts";
 
 /** What {@linkcode connect} is told. */
 export interface ConnectOptions {
@@ -18,6 +18,8 @@ export interface ConnectOptions {
   readonly hostname?: string;
   /** Its control port. Default: 2121. */
   readonly port?: number;
+  /** The exchange to be spoken, and no other. Default: tandem where the server does, else plain. */
+  readonly mode?: Mode;
   /** Whether a file of size zero counts as missing, as some plain servers mean it. Default: no. */
   readonly zeroIsMissing?: boolean;
   /** Limits other than the default ones. */
@@ -29,7 +31,8 @@ export interface ConnectOptions {
 }
 
 /**
- * Opens a session with a server.
+ * Opens a session with a server. What it speaks is found out with the first
+ * operation, at no cost.
  *
  * @throws {TandemError} `connect` if the server cannot be reached; `timeout`;
  * `aborted`; `usage` if the port is none.
@@ -55,14 +58,19 @@ export async function connect(options: ConnectOptions = {}): Promise<Client> {
     what: "the server",
     signal,
   });
-  const exchange = new PlainExchange(control, {
+  const onEvent = options.onEvent ?? (() => {});
+  const { mode } = options;
+  const sayHello = (mode: Mode) => onEvent({ event: "hello", mode, hostname, port });
+  const exchange = new NegotiatedExchange(control, {
+    hostname,
+    port,
+    mode,
     limits,
     zeroIsMissing: options.zeroIsMissing ?? false,
+    onMode: sayHello,
   });
-  const onEvent = options.onEvent ?? (() => {});
-  const { mode } = exchange;
   try {
-    onEvent({ event: "hello", mode, hostname, port });
+    if (mode === "plain") sayHello(mode);
   } catch (error) {
     exchange.close();
     throw error;

@@ -5,12 +5,12 @@
  */
 
 /** Which exchange a session speaks. */
-export type Mode = "plain";
+export type Mode = "plain" | "tandem";
 
 /** Something that happened in a client. */
 export type ClientEvent = HelloEvent | ProgressEvent | FileEvent;
 
-/** The session is open. */
+/** The server has answered for the first time, so that it is known what it speaks. */
 export interface HelloEvent {
   /** What happened. */
   readonly event: "hello";
@@ -30,8 +30,8 @@ export interface ProgressEvent {
   readonly path: string;
   /** The bytes that were moved so far. */
   readonly bytes: number;
-  /** The bytes that will be moved in all. */
-  readonly totalBytes: number;
+  /** The bytes that will be moved in all; undefined where that is not known (a stream). */
+  readonly totalBytes: number | undefined;
 }
 
 /** A file was transferred. */
@@ -43,10 +43,15 @@ export interface FileEvent {
   /** Its size in bytes. */
   readonly bytes: number;
   /**
-   * `fetched`: it is here, whole. `sent`: every byte was sent and the server
-   * closed in order; the plain exchange has no acknowledgement.
+   * `fetched`: it is here, whole. `stored`: the server has it, durably. `sent`:
+   * every byte was sent and the server closed in order; the plain exchange has no
+   * acknowledgement.
    */
-  readonly outcome: "fetched" | "sent";
+  readonly outcome: "fetched" | "sent" | "stored";
+  /** How many of its bytes were on the other side already, from a transfer that was cut off. */
+  readonly resumedBytes: number;
+  /** Whether there was a part to continue, which turned out not to be the file's beginning: then all of it was moved. */
+  readonly startedOver: boolean;
   /** How long the transfer took, in milliseconds. */
   readonly durationMs: number;
 }

@@ -7,12 +7,14 @@
 
 import { assertEndOfBody, type BulkOptions, type ByteSink, incomplete, receiveBody } from "../net/bulk.ts";
 import type { Channel } from "../net/channel.ts";
-import type { IncomingFile } from "./exchange.ts";
+import type { IncomingFile, IncomingInfo } from "./exchange.ts";
 
 /** A file whose header has come and whose bytes follow, until its data connection ends. */
 export class IncomingPlainFile implements IncomingFile {
   /** Its size in bytes, as the header announced it. */
   readonly sizeBytes: number;
+  /** What is told of the file, which is nothing else. */
+  readonly info: IncomingInfo;
   readonly #data: Channel;
   readonly #resources: DisposableStack;
   readonly #options: BulkOptions;
@@ -27,6 +29,7 @@ export class IncomingPlainFile implements IncomingFile {
   ) {
     this.#data = data;
     this.sizeBytes = sizeBytes;
+    this.info = { totalBytes: sizeBytes, offset: 0, mtimeMs: undefined, mode: undefined, version: undefined };
     this.#resources = resources;
     this.#options = options;
   }

@@ -12,7 +12,7 @@
 
 import { asTandemError, ProtocolError, TandemError } from "../errors.ts";
 import { type ClientLimits, MAX_MESSAGE_BYTES } from "../limits.ts";
-import { assertEndOfBody, type ByteSource, receiveBody, sendBody } from "../net/bulk.ts";
+import { assertEndOfBody, receiveBody, sendBody } from "../net/bulk.ts";
 import { abortError, untilAborted } from "../net/abort.ts";
 import type { Channel } from "../net/channel.ts";
 import { dial } from "../net/data_port.ts";
@@ -20,10 +20,21 @@ import { isRefusal } from "../net/net_error.ts";
 import { type Command, encodeCommand } from "../protocol/command.ts";
 import { END } from "../protocol/decoder.ts";
 import { MAX_UNSIGNED_VALUE } from "../protocol/header.ts";
-import { decodeListing, type ListedName } from "../protocol/listing.ts";
+import { decodeListing } from "../protocol/listing.ts";
 import type { RemotePath } from "../protocol/path.ts";
-import type { Exchange, IncomingFile, OperationOptions } from "./exchange.ts";
+import type { Entry } from "../protocol/tandem_result.ts";
+import {
+  type Exchange,
+  type GetRequest,
+  type IncomingFile,
+  needsTandem,
+  type OperationOptions,
+  type PutRequest,
+  type PutResult,
+  type PutSource,
+} from "./exchange.ts";
 import { IncomingPlainFile } from "./incoming_plain_file.ts";
+import { held } from "./sources.ts";
 
 /** How the plain exchange is spoken. */
 export interface PlainOptions {
@@ -40,10 +51,14 @@ const GONE_MS = 100;
 export class PlainExchange implements Exchange {
   /** Which exchange this is. */
   readonly mode = "plain";
+  /** How many operations may be under way at one time. */
+  readonly concurrency = 1;
   readonly #control: Channel;
   readonly #options: PlainOptions;
   readonly #closed = new AbortController();
   #answered = false;
+  /** A command that was sent before this exchange was chosen, and the port that answered it. */
+  #begun: { readonly command: Uint8Array; readonly port: number } | undefined;
   /** What an operation that was given up has left to do. */
   #unsettled: Promise<void> = Promise.resolve();
 
@@ -53,11 +68,31 @@ export class PlainExchange implements Exchange {
     this.#options = options;
   }
 
+  /**
+   * Says that a command was sent already, with a sign, and answered with a port.
+   * An operation that begins with that command goes on from there.
+   *
+   * @throws {ProtocolError} if the port is none.
+   */
+  resumeAt(port: number, command: Uint8Array): void {
+    this.#answered = true;
+    this.#begun = { command, port: checkedPort(port) };
+  }
+
+  /** Connects to the port of a command that nobody goes on with, for the server waits for that. */
+  async settle(): Promise<void> {
+    const begun = this.#begun;
+    this.#begun = undefined;
+    if (begun !== undefined) (await this.#dial(begun.port)).close();
+  }
+
   /** The names in a folder. */
   async list(
     path: RemotePath,
+    request: { readonly recursive: boolean },
     options: OperationOptions,
-  ): Promise<ListedName[]> {
+  ): Promise<Entry[]> {
+    if (request.recursive) throw needsTandem("a recursive listing");
     const { limits } = this.#options;
     using data = await this.#open({ verb: "ls", path }, options.signal);
     using _abort = data.failOn(options.signal);
@@ -83,8 +118,11 @@ export class PlainExchange implements Exchange {
   /** Asks for a file. */
   async get(
     path: RemotePath,
+    request: GetRequest,
     options: OperationOptions,
   ): Promise<IncomingFile> {
+    if (request.digest) throw needsTandem("a checksum");
+    if (request.offset !== undefined || request.length !== undefined) throw needsTandem("a part of a file");
     const { limits, zeroIsMissing } = this.#options;
     using stack = new DisposableStack();
     const data = stack.use(
@@ -107,10 +145,15 @@ export class PlainExchange implements Exchange {
   /** Sends a file. */
   async put(
     path: RemotePath,
-    source: ByteSource,
-    sizeBytes: number,
+    unsized: PutSource,
+    request: PutRequest,
     options: OperationOptions,
-  ): Promise<void> {
+  ): Promise<PutResult> {
+    if (request.digest) throw needsTandem("a checksum");
+    if (request.resume) throw needsTandem("continuing a file");
+    if (request.onExist === "newer") throw needsTandem("a comparison of times");
+    const source = await held(unsized, options.signal);
+    const { sizeBytes } = source;
     if (sizeBytes > MAX_UNSIGNED_VALUE) throw tooLarge(path, sizeBytes);
     const { limits } = this.#options;
     try {
@@ -125,10 +168,41 @@ export class PlainExchange implements Exchange {
       );
       // Whoever says something here has not taken the file, or is not the one that was meant.
       if (await data.read(new Uint8Array(1)) !== null) throw refused(path, undefined);
+      return { outcome: "sent", sizeBytes, resumedBytes: 0 };
     } catch (error) {
       if (isRefusal(error) && !await this.#isGone()) throw refused(path, error);
       throw error;
     }
+  }
+
+  /** @throws {TandemError} `unsupported`. */
+  stat(): Promise<Entry> {
+    return Promise.reject(needsTandem("stat"));
+  }
+
+  /** @throws {TandemError} `unsupported`. */
+  mkdir(): Promise<void> {
+    return Promise.reject(needsTandem("mkdir"));
+  }
+
+  /** @throws {TandemError} `unsupported`. */
+  remove(): Promise<void> {
+    return Promise.reject(needsTandem("rm"));
+  }
+
+  /** @throws {TandemError} `unsupported`. */
+  rename(): Promise<void> {
+    return Promise.reject(needsTandem("mv"));
+  }
+
+  /** @throws {TandemError} `unsupported`. */
+  hash(): Promise<string> {
+    return Promise.reject(needsTandem("hash"));
+  }
+
+  /** @throws {TandemError} `unsupported`. */
+  ping(): Promise<void> {
+    return Promise.reject(needsTandem("ping"));
   }
 
   /** Ends the session in order. */
@@ -179,10 +253,19 @@ export class PlainExchange implements Exchange {
   }
 
   async #openNow(message: Uint8Array): Promise<Channel> {
-    const { timeoutMs, dataPortRetryMs } = this.#options.limits;
+    const begun = this.#begun;
+    if (begun !== undefined && isSameCommand(begun.command, message)) {
+      this.#begun = undefined;
+      return await this.#dial(begun.port);
+    }
+    await this.settle();
     await this.#control.write(message);
-    const port = await this.#receivePort(timeoutMs);
-    return await dial(this.#control.remoteAddr.hostname, port, {
+    return await this.#dial(await this.#receivePort(this.#options.limits.timeoutMs));
+  }
+
+  #dial(port: number): Promise<Channel> {
+    const { timeoutMs, dataPortRetryMs } = this.#options.limits;
+    return dial(this.#control.remoteAddr.hostname, port, {
       timeoutMs,
       retryMs: dataPortRetryMs,
       what: "the data port",
@@ -195,12 +278,9 @@ export class PlainExchange implements Exchange {
     try {
       const header = await this.#control.header();
       if (header === END) throw this.#ended();
-      const { value } = header;
-      if (value < 1 || value > 65_535) {
-        throw new ProtocolError(`${value} is no port`);
-      }
+      const port = checkedPort(header.value);
       this.#answered = true;
-      return value;
+      return port;
     } catch (error) {
       const failure = asTandemError(error);
       // Nothing that comes after a bad answer can be told apart.
@@ -255,6 +335,16 @@ export class PlainExchange implements Exchange {
       clearTimeout(timer);
     }
   }
+}
+
+function checkedPort(value: number): number {
+  if (value >= 1 && value <= 65_535) return value;
+  throw new ProtocolError(`${value} is no port`);
+}
+
+/** Whether two commands are the same but for the sign. */
+function isSameCommand(signed: Uint8Array, unsigned: Uint8Array): boolean {
+  return signed.length === unsigned.length && signed.every((byte, i) => i === 0 || byte === unsigned[i]);
 }
 
 function tooLarge(path: RemotePath, sizeBytes: number): TandemError {

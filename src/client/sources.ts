@@ -1,8 +1,8 @@
 /**
- * What a caller gives to `put`, as a source of bytes with a known size.
+ * What a caller gives to `put`, as a source of bytes.
  *
- * The plain exchange says the size first, so a stream of unknown length is held
- * until its end is seen. A stream of a promised size is read one chunk ahead:
+ * The plain exchange says the size first, so there a stream of unknown length is
+ * held until its end is seen. A stream of a promised size is read one chunk ahead:
  * its last bytes are given out only when it has ended just there, since a server
  * would take a body of the right length for the whole file.
  *
@@ -12,13 +12,7 @@
 import { TandemError } from "../errors.ts";
 import { MAX_BUFFERED_PUT_BYTES } from "../limits.ts";
 import { untilAborted } from "../net/abort.ts";
-import type { ByteSource } from "../net/bulk.ts";
-
-/** A source of bytes and how many those are. */
-export interface SizedSource extends ByteSource {
-  /** The number of bytes. */
-  readonly sizeBytes: number;
-}
+import type { PutSource } from "./exchange.ts";
 
 /** What can be sent: bytes, text (as UTF-8), or a stream of bytes. */
 export type PutBody = Uint8Array | string | ReadableStream<Uint8Array>;
@@ -36,9 +30,9 @@ export interface SourceOptions {
  * before the stream's end.
  *
  * @throws {TandemError} `usage` if the size is none; `changed` if a stream
- * should be empty and is not; `unsupported` if a stream of unknown size is over 16 MiB.
+ * should be empty and is not.
  */
-export async function sourceOf(body: PutBody, options: SourceOptions): Promise<SizedSource & AsyncDisposable> {
+export async function sourceOf(body: PutBody, options: SourceOptions): Promise<PutSource & AsyncDisposable> {
   const { sizeBytes, signal } = options;
   if (sizeBytes !== undefined && !(Number.isSafeInteger(sizeBytes) && sizeBytes >= 0)) {
     throw new TandemError("usage", `${sizeBytes} is no size: a whole number of bytes`);
@@ -47,7 +41,7 @@ export async function sourceOf(body: PutBody, options: SourceOptions): Promise<S
   if (body instanceof Uint8Array) return sourceOfChunks([body]);
   const reader = body.getReader();
   try {
-    if (sizeBytes === undefined) return sourceOfChunks(await holdAll(reader, signal));
+    if (sizeBytes === undefined) return new UnsizedSource(reader, signal);
     const source = new StreamSource(reader, sizeBytes, signal);
     // Nothing is ever read of it otherwise, and so nothing seen that should not be there.
     if (sizeBytes === 0) await source.readAhead();
@@ -62,6 +56,9 @@ export async function sourceOf(body: PutBody, options: SourceOptions): Promise<S
 function giveUp(reader: ReadableStreamDefaultReader<Uint8Array>): void {
   reader.cancel().catch(() => {});
 }
+
+/** A source of known size. */
+type SizedSource = PutSource & { readonly sizeBytes: number };
 
 function sourceOfChunks(
   chunks: Uint8Array[],
@@ -88,16 +85,21 @@ function takeFrom(chunks: Uint8Array[], buffer: Uint8Array): number {
   return filled;
 }
 
-async function holdAll(
-  reader: ReadableStreamDefaultReader<Uint8Array>,
-  signal: AbortSignal,
-): Promise<Uint8Array[]> {
+/**
+ * The same source with a known size: where that is not known, all of it is read
+ * into memory.
+ *
+ * @throws {TandemError} `unsupported` if that would be over 16 MiB; `aborted`.
+ */
+export async function held(source: PutSource, signal: AbortSignal | undefined): Promise<SizedSource> {
+  if (isSized(source)) return source;
   const chunks: Uint8Array[] = [];
   let heldBytes = 0;
   for (;;) {
-    const { done, value } = await untilAborted(reader.read(), signal);
-    if (done) return chunks;
-    heldBytes += value.length;
+    const buffer = new Uint8Array(HELD_PIECE_BYTES);
+    const count = await untilAborted(Promise.resolve(source.read(buffer)), signal);
+    if (count === null) return sourceOfChunks(chunks);
+    heldBytes += count;
     if (heldBytes > MAX_BUFFERED_PUT_BYTES) {
       throw new TandemError(
         "unsupported",
@@ -105,12 +107,47 @@ async function holdAll(
         { hint: "give its size, or save it to a file and send that" },
       );
     }
-    chunks.push(value);
+    chunks.push(buffer.slice(0, count));
+  }
+}
+
+function isSized(source: PutSource): source is SizedSource {
+  return source.sizeBytes !== undefined;
+}
+
+/** How much of a stream is read at a time to be held, in bytes. */
+const HELD_PIECE_BYTES = 64 * 1024;
+
+/** A stream of which nobody knows how long it is. */
+class UnsizedSource implements PutSource, AsyncDisposable {
+  readonly sizeBytes = undefined;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #signal: AbortSignal;
+  readonly #chunks: Uint8Array[] = [];
+  #ended = false;
+
+  constructor(reader: ReadableStreamDefaultReader<Uint8Array>, signal: AbortSignal) {
+    this.#reader = reader;
+    this.#signal = signal;
+  }
+
+  async read(buffer: Uint8Array): Promise<number | null> {
+    while (!this.#ended && this.#chunks.length === 0) {
+      const { done, value } = await untilAborted(this.#reader.read(), this.#signal);
+      if (done) this.#ended = true;
+      else if (value.length > 0) this.#chunks.push(value);
+    }
+    return takeFrom(this.#chunks, buffer) || null;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#ended) giveUp(this.#reader);
+    return Promise.resolve();
   }
 }
 
 /** A stream that must have exactly the promised size. */
-class StreamSource implements SizedSource, AsyncDisposable {
+class StreamSource implements PutSource, AsyncDisposable {
   readonly sizeBytes: number;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #signal: AbortSignal;

@@ -86,7 +86,7 @@ export async function sendBody(
 }
 
 /** Waits for a source, which may have nothing for ever: then the channel's own clocks end the wait. */
-async function readWhileOpen(
+export async function readWhileOpen(
   channel: Channel,
   reading: Promise<number | null>,
   lent: LentBuffer,
@@ -162,7 +162,8 @@ export function incomplete(
   );
 }
 
-function shrunk(sentBytes: number, sizeBytes: number): TandemError {
+/** The error of a file that ended before the size that it had. */
+export function shrunk(sentBytes: number, sizeBytes: number): TandemError {
   return new TandemError(
     "changed",
     `the file shrank while it was sent: ${sentBytes} of ${sizeBytes} bytes were there`,
@@ -170,7 +171,7 @@ function shrunk(sentBytes: number, sizeBytes: number): TandemError {
 }
 
 /** A transfer that is held back on purpose must not be taken for a stalled one. */
-function paced(options: BulkOptions): StallLimits {
+export function paced(options: BulkOptions): StallLimits {
   const { stallTimeoutMs, minBytesPerSecond, bytesPerSecond } = options;
   return {
     stallTimeoutMs,
@@ -182,7 +183,7 @@ function paced(options: BulkOptions): StallLimits {
 }
 
 /** Holds a transfer to a rate, by sleeping after each piece. */
-class Pace {
+export class Pace {
   readonly #bytesPerSecond: number;
   readonly #startedMs = performance.now();
   #movedBytes = 0;

@@ -26,6 +26,7 @@ export class Channel implements Disposable {
   readonly #conn: Deno.TcpConn;
   readonly #decoder = new Decoder();
   #scratch: Uint8Array | undefined;
+  #scratchBytes = SCRATCH_BYTES;
   #filling: Promise<void> | undefined;
   #failure: TandemError | undefined;
   #closed = false;
@@ -60,6 +61,11 @@ export class Channel implements Disposable {
     return this.#decoder.bufferedBytes;
   }
 
+  /** Whether this end has closed it. */
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
   /** Whether the other end has closed its half. */
   get ended(): boolean {
     return this.#decoder.ended;
@@ -81,6 +87,16 @@ export class Channel implements Disposable {
   }
 
   /**
+   * The next header, from what has come already.
+   *
+   * @throws {ProtocolError} if it is none.
+   * @throws {TandemError} `disconnected` if the connection ended inside it.
+   */
+  bufferedHeader(grammar: HeaderGrammar): Header | NeedMore | End {
+    return this.#decoder.header(grammar);
+  }
+
+  /**
    * The next header and the message that it announces, from what has come already.
    *
    * @throws {ProtocolError} if the header is none or announces over `maxBytes`.
@@ -91,6 +107,41 @@ export class Channel implements Disposable {
     maxBytes: number,
   ): Message | NeedMore | End {
     return this.#decoder.message(grammar, maxBytes);
+  }
+
+  /**
+   * The next header and the message that it announces, or `END` where the peer
+   * has closed before it.
+   *
+   * @throws {ProtocolError} if the header is none or announces over `maxBytes`.
+   * @throws {TandemError} `disconnected` if the connection ended inside it or broke.
+   */
+  message(grammar: HeaderGrammar, maxBytes: number): Promise<Message | End> {
+    return this.#pull(() => this.#decoder.message(grammar, maxBytes));
+  }
+
+  /** Has the next reads of headers and messages bring up to `bytes`: for a peer that sends many small ones. */
+  readAhead(bytes: number): void {
+    this.#scratchBytes = bytes;
+    this.#scratch = undefined;
+  }
+
+  /**
+   * Reads at most `limit` bytes of a body into the beginning of `buffer`, and
+   * lets the same read bring up to `beyond` bytes of what follows, which then
+   * come first at the next read. Returns how many bytes of the body those are,
+   * or `null` where the peer has closed.
+   *
+   * @throws {TandemError} `disconnected` if the connection broke.
+   */
+  async readWithin(buffer: Uint8Array, limit: number, beyond: number): Promise<number | null> {
+    await this.#filling;
+    if (this.#decoder.bufferedBytes > 0) return this.#decoder.take(buffer.subarray(0, limit));
+    if (this.#decoder.ended) return null;
+    const count = await this.#readSocket(buffer.subarray(0, limit + beyond));
+    if (count === null || count <= limit) return count;
+    this.#decoder.push(buffer.subarray(limit, count));
+    return limit;
   }
 
   /**
@@ -120,10 +171,10 @@ export class Channel implements Disposable {
   }
 
   async #fillOnce(): Promise<void> {
-    this.#scratch ??= new Uint8Array(SCRATCH_BYTES);
-    const count = await this.#readSocket(this.#scratch);
+    const scratch = this.#scratch ??= new Uint8Array(this.#scratchBytes);
+    const count = await this.#readSocket(scratch);
     if (count === null) this.#decoder.end();
-    else this.#decoder.push(this.#scratch.subarray(0, count));
+    else this.#decoder.push(scratch.subarray(0, count));
   }
 
   async #pull<T>(next: () => T | NeedMore): Promise<T> {

@@ -10,14 +10,15 @@
  */
 
 import { TandemError } from "../errors.ts";
-import { MAX_BUFFERED_CONTROL_BYTES, MAX_COMMAND_BYTES } from "../limits.ts";
+import { MAX_BUFFERED_CONTROL_BYTES, MAX_COMMAND_BYTES, MAX_TANDEM_COMMAND_BYTES } from "../limits.ts";
 import { type End, type Message, NEED_MORE } from "../protocol/decoder.ts";
+import type { HeaderGrammar } from "../protocol/header.ts";
 import type { Channel } from "./channel.ts";
 
 /** How long the next command may take. */
 export interface CommandDeadlines {
-  /** Until its first byte, in milliseconds. */
-  readonly idleTimeoutMs: number;
+  /** Until its first byte, in milliseconds; undefined where somebody else has an eye on that. */
+  readonly idleTimeoutMs: number | undefined;
   /** From its first byte to its last, in milliseconds. */
   readonly commandTimeoutMs: number;
 }
@@ -29,6 +30,9 @@ export class ControlStream {
   #changed = Promise.withResolvers<void>();
   #failure: unknown;
   #paused: PromiseWithResolvers<void> | undefined;
+  #grammar: HeaderGrammar = "plain";
+  #maxBytes = MAX_COMMAND_BYTES;
+  #detached = false;
 
   /** Begins to read from `channel`. */
   constructor(channel: Channel) {
@@ -39,6 +43,18 @@ export class ControlStream {
   /** Aborted when the connection has ended or broken, with a `disconnected` error. */
   get lost(): AbortSignal {
     return this.#lost.signal;
+  }
+
+  /** From now on commands are those of the tandem exchange. */
+  speakTandem(): void {
+    this.#grammar = "tandem";
+    this.#maxBytes = MAX_TANDEM_COMMAND_BYTES;
+  }
+
+  /** Reads no further: the connection is somebody else's from now on, with what it has brought already. */
+  detach(): void {
+    this.#detached = true;
+    this.#paused?.resolve();
   }
 
   /**
@@ -53,8 +69,8 @@ export class ControlStream {
     let waitsForRest = false;
     for (;;) {
       const message = this.#channel.bufferedMessage(
-        "plain",
-        MAX_COMMAND_BYTES,
+        this.#grammar,
+        this.#maxBytes,
       );
       if (message !== NEED_MORE) {
         this.#paused?.resolve();
@@ -66,7 +82,7 @@ export class ControlStream {
         stack.use(
           this.#channel.deadline(commandTimeoutMs, "the rest of a command"),
         );
-      } else if (!waitsForRest) {
+      } else if (!waitsForRest && idleTimeoutMs !== undefined) {
         stack.use(this.#channel.deadline(idleTimeoutMs, "a command"));
       }
       await this.#changed.promise;
@@ -75,7 +91,7 @@ export class ControlStream {
 
   async #pump(): Promise<void> {
     try {
-      while (!this.#channel.ended) {
+      while (!this.#channel.ended && !this.#detached) {
         if (this.#channel.bufferedBytes >= MAX_BUFFERED_CONTROL_BYTES) {
           this.#paused = Promise.withResolvers();
           await this.#paused.promise;
@@ -89,6 +105,7 @@ export class ControlStream {
       this.#failure = error;
       this.#tell();
     }
+    if (this.#detached) return;
     this.#lost.abort(
       this.#failure ??
         new TandemError(

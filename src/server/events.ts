@@ -68,6 +68,7 @@ export interface WarningEvent {
   readonly outcome:
     | "session-refused"
     | "stranger-on-data-port"
+    | "ticket-refused"
     | "accept-failed"
     | "sweep-failed"
     | "internal";

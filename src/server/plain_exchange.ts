@@ -19,14 +19,7 @@ import { MAX_UNSIGNED_VALUE } from "../protocol/header.ts";
 import { encodeListing } from "../protocol/listing.ts";
 import type { FileStore } from "../store/file_store.ts";
 import { MemoryFile } from "../store/memory_store.ts";
-
-/** What the clients of a server may do besides reading. */
-export interface Rights {
-  /** Whether they may add files under new names. */
-  readonly write: boolean;
-  /** Whether they may also replace files. */
-  readonly overwrite: boolean;
-}
+import { assertRoom, type Rights } from "./rights.ts";
 
 /** What a handler works with: one command of one session. */
 export interface PlainContext {
@@ -50,9 +43,6 @@ type Handler<V extends Verb> = (
   context: PlainContext,
   command: Extract<Command, { verb: V }>,
 ) => Promise<void>;
-
-/** Free space that remains after a `put` by default: this much, or a hundredth of the disk. */
-const MIN_FREE_BYTES = 64 * 1024 * 1024;
 
 const HANDLERS: { readonly [V in Verb]: Handler<V> } = {
   async ls({ accept, store, onProgress, limits }, { path }) {
@@ -146,21 +136,4 @@ async function receiveSize(
     );
   }
   return header.value;
-}
-
-/** Refuses what would leave too little room. */
-async function assertRoom(
-  store: FileStore,
-  limits: ServerLimits,
-  sizeBytes: number,
-): Promise<void> {
-  const space = await store.space();
-  if (space === undefined) return;
-  const keepFree = limits.minFreeBytes ??
-    Math.max(MIN_FREE_BYTES, space.totalBytes / 100);
-  if (space.freeBytes - sizeBytes >= keepFree) return;
-  throw new TandemError(
-    "no-space",
-    `${sizeBytes} bytes do not fit: ${space.freeBytes} are free, and ${Math.ceil(keepFree)} must stay so`,
-  );
 }

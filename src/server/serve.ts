@@ -17,6 +17,7 @@ import { DiskStore, LOCAL_NAME_RULES } from "../store/disk_store.ts";
 import type { FileStore } from "../store/file_store.ts";
 import type { ServerEvent } from "./events.ts";
 import { Session, type SessionHost } from "./session.ts";
+import { Tickets } from "./tickets.ts";
 
 /** What {@linkcode serve} is told. */
 export interface ServeOptions {
@@ -30,8 +31,10 @@ export interface ServeOptions {
   readonly port?: number;
   /** Whether clients may add files under new names. Default: no. */
   readonly write?: boolean;
-  /** Whether clients may also replace files; includes `write`. Default: no. */
+  /** Whether clients may also replace, remove and rename files; includes `write`. Default: no. */
   readonly overwrite?: boolean;
+  /** The one exchange that is spoken; the other is refused. Default: both. */
+  readonly mode?: "plain" | "tandem";
   /** The ports for data connections. Default: any free one. */
   readonly dataPorts?: PortRange;
   /** Limits other than the default ones. */
@@ -61,11 +64,15 @@ export interface TandemServer extends AsyncDisposable {
   unref(): void;
 }
 
+/** The most connections over the limits that are given the time to bring a ticket. */
+const MAX_EXTRAS = 64;
+
 /** How long the accept loop rests after a failed accept (too many open files), in milliseconds. */
 const ACCEPT_PAUSE_MS = 50;
 
 /**
- * Serves the files of a folder to any program that speaks the plain exchange.
+ * Serves the files of a folder to any program that speaks the plain exchange,
+ * and with all that the tandem exchange adds to another copy of this one.
  * It listens when this function returns.
  *
  * @throws {TandemError} `not-found`, `not-directory`, `denied` if the folder
@@ -100,6 +107,8 @@ class Server implements TandemServer {
   readonly #perAddress = new Map<string, number>();
   readonly #running = new Set<Promise<void>>();
   #lastId = 0;
+  /** Connections over the limits that may only bring a ticket. */
+  #extras = 0;
   #closing = false;
 
   constructor(store: FileStore, options: ServeOptions) {
@@ -111,6 +120,9 @@ class Server implements TandemServer {
       },
       nameRules: LOCAL_NAME_RULES,
       limits: { ...DEFAULT_SERVER_LIMITS, ...options.limits },
+      mode: options.mode,
+      tickets: new Tickets(),
+      nextId: () => ++this.#lastId,
       dataPorts: checkRange(options.dataPorts),
       emit: (event) => tell(options.onEvent, event),
     };
@@ -163,24 +175,31 @@ class Server implements TandemServer {
     const { hostname, port } = conn.remoteAddr;
     const { maxSessions, maxSessionsPerAddress } = this.#host.limits;
     const already = this.#perAddress.get(hostname) ?? 0;
-    const full = this.#sessions.size >= maxSessions
+    const full = this.#sessions.size - this.#extras >= maxSessions
       ? `${maxSessions} sessions are open`
       : already >= maxSessionsPerAddress
       ? `${maxSessionsPerAddress} sessions are open from ${hostname}`
       : undefined;
-    if (full !== undefined) {
+    // The last sessions that fit need their data connections too.
+    const ticketOnly = full !== undefined && this.#extras < MAX_EXTRAS && this.#host.tickets.isAwaited(hostname);
+    if (full !== undefined && !ticketOnly) {
       conn.close();
       this.#warn("session-refused", full, formatAddress(hostname, port));
       return;
     }
-    this.#perAddress.set(hostname, already + 1);
-    const session = new Session(++this.#lastId, new Channel(conn), this.#host);
+    if (ticketOnly) this.#extras++;
+    else this.#perAddress.set(hostname, already + 1);
+    const session = new Session(new Channel(conn), this.#host, ticketOnly);
     this.#sessions.add(session);
     const run = session.run()
-      .catch((error) => this.#warn("internal", asTandemError(error).message))
+      .then(() => {}, (error) => this.#warn("internal", asTandemError(error).message))
       .finally(() => {
         this.#running.delete(run);
         this.#sessions.delete(session);
+        if (ticketOnly) {
+          this.#extras--;
+          return;
+        }
         const left = (this.#perAddress.get(hostname) ?? 1) - 1;
         if (left === 0) this.#perAddress.delete(hostname);
         else this.#perAddress.set(hostname, left);

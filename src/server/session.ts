@@ -1,7 +1,9 @@
 /**
  * One client's session: commands in, answers out, until `quit`.
  *
- * Every command gets a data port, whatever it is: one that listens before the
+ * The first message decides what a connection is. With a sign it asks for the
+ * tandem exchange, or brings the ticket of a session that waits for it; without
+ * one the session is plain, and stays so. In the plain exchange every command gets a data port, whatever it is: one that listens before the
  * client learns its number, or, where a handler refuses before it wants the
  * connection, one that is closed by then. What a handler throws ends that
  * command and is reported as an event; what the control connection throws ends
@@ -16,12 +18,17 @@ import type { Channel } from "../net/channel.ts";
 import { ControlStream } from "../net/control_stream.ts";
 import { type DataPort, openDataPort, type PortRange } from "../net/data_port.ts";
 import { type Command, decodeCommandText, parseCommand } from "../protocol/command.ts";
+import { decodeTicket, isTicketMessage, TANDEM_VERSION } from "../protocol/tandem_command.ts";
+import { encodeObject } from "../protocol/sealed.ts";
 import { END, type Message } from "../protocol/decoder.ts";
-import { encodeHeader } from "../protocol/header.ts";
+import { encodeHeader, HEADER_BYTES } from "../protocol/header.ts";
 import type { PathRules } from "../protocol/path.ts";
 import type { FileStore } from "../store/file_store.ts";
 import type { ServerEvent } from "./events.ts";
-import { answerPlain, type PlainContext, type Rights } from "./plain_exchange.ts";
+import { answerPlain, type PlainContext } from "./plain_exchange.ts";
+import type { Rights } from "./rights.ts";
+import { TandemSession } from "./tandem_session.ts";
+import type { Tickets } from "./tickets.ts";
 
 /** What all sessions of a server share. */
 export interface SessionHost {
@@ -33,6 +40,12 @@ export interface SessionHost {
   readonly nameRules: PathRules;
   /** What is allowed to take how long, and to be how large. */
   readonly limits: ServerLimits;
+  /** The one exchange that is spoken, where it is not both. */
+  readonly mode: "plain" | "tandem" | undefined;
+  /** The tickets of the sessions that wait for their data connection. */
+  readonly tickets: Tickets;
+  /** The number of the next session. */
+  nextId(): number;
   /** The ports for data connections; any free one where there is none. */
   readonly dataPorts: PortRange | undefined;
   /** Tells whoever listens. */
@@ -43,58 +56,131 @@ export interface SessionHost {
 const PORT_WAIT_MS = 5_000;
 const PORT_POLL_MS = 50;
 
+/** What a connection turned out to be. */
+export type SessionKind = "session" | "data-connection";
+
 /** One client's session. */
 export class Session {
-  readonly #id: number;
   readonly #channel: Channel;
   readonly #control: ControlStream;
   readonly #host: SessionHost;
+  readonly #ticketOnly: boolean;
+  #id = 0;
   #data: Channel | undefined;
+  #tandem: TandemSession | undefined;
   #portSent = false;
   #answering = false;
   #draining = false;
 
-  /** Begins a session on an accepted control connection. */
-  constructor(id: number, channel: Channel, host: SessionHost) {
-    this.#id = id;
+  /**
+   * Begins on an accepted connection.
+   *
+   * @param ticketOnly whether there is no room for a further session, so that
+   * the connection may only be the data connection of one that is open.
+   */
+  constructor(channel: Channel, host: SessionHost, ticketOnly: boolean) {
     this.#channel = channel;
     this.#control = new ControlStream(channel);
     this.#host = host;
+    this.#ticketOnly = ticketOnly;
   }
 
-  /** Serves the client until the session ends. Never rejects. */
-  async run(): Promise<void> {
-    const { emit } = this.#host;
-    const who = { session: this.#id, peer: this.#channel.peer };
-    emit({ event: "session-opened", ...who, outcome: "ok" });
-    using _channel = this.#channel;
+  /** Serves the client until the session ends; returns what the connection was. Never rejects. */
+  async run(): Promise<SessionKind> {
+    const { emit, limits, nextId } = this.#host;
+    const { peer } = this.#channel;
+    using stack = new DisposableStack();
+    stack.use(this.#channel);
+    let failure: unknown;
     try {
-      await this.#serve();
-      emit({ event: "session-closed", ...who, outcome: "ok" });
+      const first = await this.#receive(this.#ticketOnly ? limits.dataAcceptTimeoutMs : limits.firstCommandTimeoutMs);
+      if (first !== END && first.header.sign === "+" && isTicketMessage(first.body)) {
+        return this.#redeem(first, stack);
+      }
+      if (this.#ticketOnly) return "data-connection";
+      this.#id = nextId();
+      emit({ event: "session-opened", session: this.#id, peer, outcome: "ok" });
+      await this.#serve(first);
     } catch (error) {
-      const { code, message } = asTandemError(error);
-      emit({ event: "session-closed", ...who, outcome: code, message });
+      failure = error;
     }
+    if (this.#id === 0) {
+      // It ended before it said anything.
+      this.#id = nextId();
+      emit({ event: "session-opened", session: this.#id, peer, outcome: "ok" });
+    }
+    const { code, message } = asTandemError(failure);
+    const outcome = failure === undefined ? { outcome: "ok" as const } : { outcome: code, message };
+    emit({ event: "session-closed", session: this.#id, peer, ...outcome });
+    return "session";
   }
 
-  async #serve(): Promise<void> {
-    const { firstCommandTimeoutMs, idleTimeoutMs, commandTimeoutMs } = this.#host.limits;
-    let patienceMs = firstCommandTimeoutMs;
-    while (!this.#draining) {
-      const message = await this.#control.next({
-        idleTimeoutMs: patienceMs,
-        commandTimeoutMs: Math.min(patienceMs, commandTimeoutMs),
-      });
-      if (message === END) return;
-      if (message.header.value === 0) {
-        throw new ProtocolError("a command of length zero came");
-      }
-      patienceMs = idleTimeoutMs;
+  /** Hands the connection to the session whose ticket it brings. */
+  #redeem(first: Message, stack: DisposableStack): SessionKind {
+    try {
+      this.#control.detach();
+      this.#host.tickets.redeem(decodeTicket(first.body), this.#channel);
+      stack.move();
+    } catch (error) {
+      const { peer } = this.#channel;
+      const { message } = asTandemError(error);
+      this.#host.emit({ event: "warning", outcome: "ticket-refused", peer, message });
+    }
+    return "data-connection";
+  }
+
+  async #receive(patienceMs: number): Promise<Message | typeof END> {
+    const message = await this.#control.next({
+      idleTimeoutMs: patienceMs,
+      commandTimeoutMs: Math.min(patienceMs, this.#host.limits.commandTimeoutMs),
+    });
+    if (message !== END && message.header.value === 0) {
+      throw new ProtocolError("a command of length zero came");
+    }
+    return message;
+  }
+
+  async #serve(first: Message | typeof END): Promise<void> {
+    const { limits, mode } = this.#host;
+    const signed = first !== END && first.header.sign === "+";
+    if (signed && mode !== "plain") return await this.#serveTandem();
+    if (first !== END && mode === "tandem") {
+      throw new TandemError("unsupported", "a plain command came, and this server speaks the tandem exchange only");
+    }
+    let message = first;
+    while (message !== END) {
       this.#answering = true;
       const last = await this.#answer(message);
       this.#answering = false;
-      if (last) return;
+      if (last || this.#draining) return;
+      message = await this.#receive(limits.idleTimeoutMs);
     }
+  }
+
+  /** The client speaks tandem: it gets a ticket, and brings its first command with that. */
+  async #serveTandem(): Promise<void> {
+    const { tickets, limits } = this.#host;
+    const send = async (ticket: string) => {
+      using _deadline = this.#channel.deadline(limits.commandTimeoutMs, "room to send a ticket");
+      const welcome = encodeObject({ tandem: TANDEM_VERSION, ticket });
+      const answer = new Uint8Array(HEADER_BYTES + welcome.length);
+      answer.set(encodeHeader(0, "+"));
+      answer.set(welcome, HEADER_BYTES);
+      await this.#channel.write(answer);
+    };
+    const { lost } = this.#control;
+    const { hostname } = this.#channel.remoteAddr;
+    this.#data = await tickets.exchange(hostname, send, { timeoutMs: limits.dataAcceptTimeoutMs, signal: lost });
+    this.#tandem = new TandemSession({
+      id: this.#id,
+      control: this.#control,
+      channel: this.#channel,
+      data: this.#data,
+      host: this.#host,
+    });
+    using _data = this.#data;
+    if (this.#draining) this.#tandem.drain();
+    await this.#tandem.run();
   }
 
   /** Answers one command; returns whether it was the last. */
@@ -221,7 +307,8 @@ export class Session {
   /** Ends the session as soon as no command is being answered. */
   drain(): void {
     this.#draining = true;
-    if (!this.#answering) this.abort(shutDown());
+    if (this.#tandem !== undefined) this.#tandem.drain();
+    else if (!this.#answering) this.abort(shutDown());
   }
 
   /** Ends the session now, with whatever is under way. */

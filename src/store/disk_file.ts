@@ -23,14 +23,14 @@ import { takeTurn } from "./turn.ts";
 const openFd = promisify(fs.open);
 const closeFd = promisify(fs.close);
 /** Reads by a thread. By hand, because `promisify(fs.read)` resolves to another shape in Deno 2.4. */
-function readFd(fd: number, buffer: Uint8Array): Promise<number> {
+function readFd(fd: number, buffer: Uint8Array, position: number): Promise<number> {
   return new Promise((resolve, reject) => {
     fs.read(
       fd,
       buffer,
       0,
       buffer.length,
-      null,
+      position,
       (error, count) => error ? reject(error) : resolve(count),
     );
   });
@@ -86,14 +86,14 @@ async function openOnce(path: string, shownName: string, links: LinkRule): Promi
   const flags = O_RDONLY | O_NONBLOCK | (links === "follow" ? 0 : O_NOFOLLOW);
   const fd = await openFd(path, RAW_OPEN_FLAGS ? flags : "r");
   try {
-    const stat = fs.fstatSync(fd);
+    const stat = fs.fstatSync(fd, { bigint: true });
     assertRegular(stat.isFile(), stat.isDirectory(), shownName);
     const known = before?.ino ?? null;
-    if (known !== null && (stat.ino !== known || stat.dev !== before?.dev)) {
+    if (known !== null && (Number(stat.ino) !== known || Number(stat.dev) !== before?.dev)) {
       fs.closeSync(fd);
       return undefined;
     }
-    return new DiskFile(fd, stat.size, shownName);
+    return new DiskFile(fd, stat, shownName);
   } catch (error) {
     fs.closeSync(fd);
     throw error;
@@ -115,13 +115,23 @@ function assertRegular(
 export class DiskFile implements StoredFile {
   /** Its size in bytes when it was opened. */
   readonly sizeBytes: number;
+  /** When it was changed last before that, in milliseconds since 1970. */
+  readonly mtimeMs: number;
+  /** Its permission bits; undefined where there are none (Windows). */
+  readonly mode: number | undefined;
+  /** Which file it is, how large, and when it was changed last. */
+  readonly version: string;
   readonly #fd: number;
   readonly #shownName: string;
+  #position = 0;
 
   /** Takes over an open descriptor. */
-  constructor(fd: number, sizeBytes: number, shownName: string) {
+  constructor(fd: number, stat: fs.BigIntStats, shownName: string) {
     this.#fd = fd;
-    this.sizeBytes = sizeBytes;
+    this.sizeBytes = Number(stat.size);
+    this.mtimeMs = Number(stat.mtimeNs) / 1e6;
+    this.mode = modeBits(Number(stat.mode));
+    this.version = versionOf(stat);
     this.#shownName = shownName;
   }
 
@@ -129,7 +139,7 @@ export class DiskFile implements StoredFile {
   read(buffer: Uint8Array): number | null | Promise<number | null> {
     try {
       return takeTurn(
-        () => fs.readSync(this.#fd, buffer, 0, buffer.length, null) || null,
+        () => this.#advance(fs.readSync(this.#fd, buffer, 0, buffer.length, this.#position)),
         () => this.#readLater(buffer),
       );
     } catch (error) {
@@ -137,18 +147,43 @@ export class DiskFile implements StoredFile {
     }
   }
 
+  #advance(count: number): number | null {
+    this.#position += count;
+    return count || null;
+  }
+
   async #readLater(buffer: Uint8Array): Promise<number | null> {
     try {
-      return await readFd(this.#fd, buffer) || null;
+      return this.#advance(await readFd(this.#fd, buffer, this.#position));
     } catch (error) {
       throw diskError(error, this.#shownName);
     }
+  }
+
+  /** Has the next `read` begin at a byte of the file. */
+  seek(offsetBytes: number): void {
+    this.#position = offsetBytes;
+  }
+
+  /** Whether it has the bytes that it had when it was opened, as far as its size and its time of change tell. */
+  isUnchanged(): Promise<boolean> {
+    return Promise.resolve(versionOf(fs.fstatSync(this.#fd, { bigint: true })) === this.version);
   }
 
   /** Closes the file. */
   async [Symbol.asyncDispose](): Promise<void> {
     await closeFd(this.#fd);
   }
+}
+
+/** The time of the last change of the inode is no part of it: losing one of its names would change that as well. */
+function versionOf({ ino, size, mtimeNs }: fs.BigIntStats): string {
+  return `${ino.toString(36)}-${size.toString(36)}-${mtimeNs.toString(36)}`;
+}
+
+/** The permission bits of a mode; undefined where the system has none. */
+export function modeBits(mode: number | null): number | undefined {
+  return mode === null || Deno.build.os === "windows" ? undefined : mode & 0o777;
 }
 
 // Opens under way, and those that wait for one to end.

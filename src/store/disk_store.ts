@@ -9,18 +9,24 @@ import { promisify } from "node:util";
 import { TandemError } from "../errors.ts";
 import { isServableName, type PathRules, type RemotePath, ROOT, splitPath } from "../protocol/path.ts";
 import { diskError } from "./disk_error.ts";
-import { openDiskFile } from "./disk_file.ts";
+import { modeBits, openDiskFile } from "./disk_file.ts";
 import {
   type CreateOptions,
+  type FileAttributes,
   type FileStore,
+  type KeptPart,
   type Landing,
   listed,
+  type ListOptions,
+  type RecursiveOptions,
   type StoredFile,
   type StoreEntry,
   type StoreSpace,
 } from "./file_store.ts";
-import { Jail } from "./jail.ts";
-import { openLanding, sweepTemporaries } from "./landing.ts";
+import { Jail, type JailedFolder } from "./jail.ts";
+import { openLanding, presentAt, publishNew, syncFolder } from "./landing.ts";
+import { sweepTemporaries } from "./temporary.ts";
+import { takeTurn } from "./turn.ts";
 
 const statfs = promisify(fs.statfs);
 
@@ -48,7 +54,7 @@ export class DiskStore implements FileStore {
   }
 
   /** The files and folders in a folder, by name. */
-  async list(path: RemotePath): Promise<StoreEntry[]> {
+  async list(path: RemotePath, options: ListOptions = {}): Promise<StoreEntry[]> {
     using folder = await this.#jail.enter(path);
     const entries: StoreEntry[] = [];
     try {
@@ -59,19 +65,31 @@ export class DiskStore implements FileStore {
         if (!isServableName(name, LOCAL_NAME_RULES)) continue;
         entries.push({ name, kind: isFile ? "file" : "directory" });
       }
+      const names = listed(path, entries);
+      return options.details ? await detailed(folder.base, names) : names;
     } catch (error) {
       throw diskError(error, path);
     }
-    return listed(path, entries);
+  }
+
+  /** A file or folder with its details. */
+  async stat(path: RemotePath): Promise<StoreEntry> {
+    using place = await this.#enterParent(path);
+    try {
+      const entry = entryOf(place.name, await Deno.lstat(place.path));
+      if (entry !== undefined) return entry;
+    } catch (error) {
+      throw diskError(error, path);
+    }
+    throw neither(path);
   }
 
   /** Opens a regular file, without following links. */
   async open(path: RemotePath): Promise<StoredFile> {
     if (path === ROOT) throw new TandemError("is-directory", "it is a folder");
-    const { folder: parent, name } = splitPath(path);
-    using folder = await this.#jail.enter(parent);
+    using place = await this.#enterParent(path);
     const links = this.#jail.raceFree ? "refuse-by-flag" : "refuse";
-    return await openDiskFile(`${folder.base}/${name}`, path, links);
+    return await openDiskFile(place.path, path, links);
   }
 
   /** Begins a file beside its destination. */
@@ -85,6 +103,68 @@ export class DiskStore implements FileStore {
       folder[Symbol.dispose]();
       throw error;
     }
+  }
+
+  /** Makes a folder. */
+  async makeFolder(path: RemotePath, { recursive }: RecursiveOptions): Promise<void> {
+    const { folder: parent } = splitPath(path);
+    if (recursive && parent !== ROOT) await this.makeFolder(parent, { recursive });
+    using place = await this.#enterParent(path);
+    try {
+      await Deno.mkdir(place.path);
+      await syncFolder(place.base);
+    } catch (error) {
+      const failure = diskError(error, path);
+      if (!recursive || failure.code !== "exists" || !(await Deno.lstat(place.path)).isDirectory) throw failure;
+    }
+  }
+
+  /** Removes a file, or a folder and all that is in it. Links in it are removed and not followed. */
+  async remove(path: RemotePath, { recursive }: RecursiveOptions): Promise<void> {
+    using place = await this.#enterParent(path);
+    try {
+      const info = await Deno.lstat(place.path);
+      if (info.isDirectory && !recursive) {
+        throw new TandemError("is-directory", `"${path}" is a folder`, { hint: "folders are removed with -r" });
+      }
+      if (!info.isDirectory && !info.isFile) throw neither(path);
+      await Deno.remove(place.path, { recursive });
+      await syncFolder(place.base);
+    } catch (error) {
+      throw diskError(error, path);
+    }
+  }
+
+  /** Gives a file or folder another name. */
+  async rename(from: RemotePath, to: RemotePath, { replace }: Pick<CreateOptions, "replace">): Promise<void> {
+    using source = await this.#enterParent(from);
+    using target = await this.#enterParent(to);
+    try {
+      const moved = await Deno.lstat(source.path);
+      if (!moved.isDirectory && !moved.isFile) throw neither(from);
+      const present = await presentAt(target.path);
+      if (present !== undefined && !(replace && present.isFile && moved.isFile)) {
+        throw new TandemError("exists", `"${to}" exists already`);
+      }
+      if (moved.isFile && !replace) await publishNew(source.path, target.path);
+      else await Deno.rename(source.path, target.path);
+      await syncFolder(target.base);
+      await syncFolder(source.base);
+    } catch (error) {
+      throw diskError(error, from);
+    }
+  }
+
+  /** The folder that a path is in, and the way to the path from there. */
+  async #enterParent(path: RemotePath): Promise<JailedFolder & { readonly name: string; readonly path: string }> {
+    const { folder: parent, name } = splitPath(path);
+    const folder = await this.#jail.enter(parent);
+    return {
+      base: folder.base,
+      name,
+      path: path === ROOT ? `${folder.base}/.` : `${folder.base}/${name}`,
+      [Symbol.dispose]: () => folder[Symbol.dispose](),
+    };
   }
 
   /** The room on the disk; undefined where this program may not ask. */
@@ -131,6 +211,38 @@ export class DiskStore implements FileStore {
   }
 }
 
+/** The same names with their details, without those that are gone meanwhile. */
+async function detailed(base: string, names: readonly StoreEntry[]): Promise<StoreEntry[]> {
+  const entries: StoreEntry[] = [];
+  for (const { name } of names) {
+    const path = `${base}/${name}`;
+    try {
+      const looking = takeTurn(() => Deno.lstatSync(path), () => Deno.lstat(path));
+      const entry = entryOf(name, looking instanceof Promise ? await looking : looking);
+      if (entry !== undefined) entries.push(entry);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+  return entries;
+}
+
+/** What is told of a file or folder; undefined for whatever is neither. */
+function entryOf(name: string, info: Deno.FileInfo): StoreEntry | undefined {
+  if (!info.isFile && !info.isDirectory) return undefined;
+  return {
+    name,
+    kind: info.isFile ? "file" : "directory",
+    sizeBytes: info.isFile ? info.size : undefined,
+    mtimeMs: info.mtime?.getTime(),
+    mode: modeBits(info.mode),
+  };
+}
+
+function neither(path: RemotePath): TandemError {
+  return new TandemError("denied", `"${path}" is neither a regular file nor a folder`);
+}
+
 /** A landing that keeps the folder it is in. */
 class JailedLanding implements Landing {
   readonly #landing: Landing;
@@ -141,12 +253,24 @@ class JailedLanding implements Landing {
     this.#folder = folder;
   }
 
+  get kept(): KeptPart | undefined {
+    return this.#landing.kept;
+  }
+
+  restart(): Promise<void> {
+    return this.#landing.restart();
+  }
+
   write(bytes: Uint8Array): void | Promise<void> {
     return this.#landing.write(bytes);
   }
 
-  commit(): Promise<void> {
-    return this.#landing.commit();
+  keep(): void {
+    this.#landing.keep();
+  }
+
+  commit(attributes?: FileAttributes): Promise<void> {
+    return this.#landing.commit(attributes);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

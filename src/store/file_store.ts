@@ -20,39 +20,95 @@ export interface StoreEntry {
   readonly name: string;
   /** What it names. */
   readonly kind: "file" | "directory";
+  /** A file's size in bytes, where details were asked for. */
+  readonly sizeBytes?: number | undefined;
+  /** When it was changed last, in milliseconds since 1970, where details were asked for. */
+  readonly mtimeMs?: number | undefined;
+  /** Its permission bits, where details were asked for and the store has such. */
+  readonly mode?: number | undefined;
+}
+
+/** How a folder is listed. */
+export interface ListOptions {
+  /** Whether sizes, times and permissions are wanted, which takes a look at each file. */
+  readonly details?: boolean;
 }
 
 /** A file that is open for reading: one version of it, whatever happens to its name meanwhile. */
 export interface StoredFile extends AsyncDisposable {
   /** Its size in bytes when it was opened. */
   readonly sizeBytes: number;
+  /** When it was changed last before that, in milliseconds since 1970. */
+  readonly mtimeMs: number | undefined;
+  /** Its permission bits, where the store has such. */
+  readonly mode: number | undefined;
+  /** A word that is another one when the file is another, or has other bytes. */
+  readonly version: string;
   /**
    * Fills the beginning of `buffer` with the next bytes and returns how many
    * those are, or `null` at the end. Answering at once, without a promise, is
    * what makes a large file fast.
    */
   read(buffer: Uint8Array): number | null | Promise<number | null>;
+  /** Has the next `read` begin at a byte of the file. */
+  seek(offsetBytes: number): void;
+  /** Whether it still is what it was when it was opened. That its name is gone, or another file's, does not matter. */
+  isUnchanged(): Promise<boolean>;
+}
+
+/** What a file gets beside its bytes. */
+export interface FileAttributes {
+  /** When it was changed last, in milliseconds since 1970; without it now. */
+  readonly mtimeMs?: number | undefined;
+  /** Its permission bits, of which it gets those that new files may have here; without it the usual ones. */
+  readonly mode?: number | undefined;
+}
+
+/** What is there already of a file that is to be continued. Its bytes are read before anything is written. */
+export interface KeptPart {
+  /** How many bytes there are. */
+  readonly sizeBytes: number;
+  /** Whether they are those of the file that has the name now, and not of one that was cut off. */
+  readonly isPresentFile: boolean;
+  /** Reads the next of them, from the first on. */
+  read(buffer: Uint8Array): number | null | Promise<number | null>;
 }
 
 /**
  * A file that is being written, under no name yet. Disposing of it without a
- * `commit()` removes what was written.
+ * `commit()` removes what was written, or with `keep()` leaves it to be continued.
  */
 export interface Landing extends AsyncDisposable {
+  /** What is continued, if `resume` was asked for and there is something. */
+  readonly kept: KeptPart | undefined;
+  /** Forgets what is continued: the next bytes are the first. */
+  restart(): Promise<void>;
   /** Appends all of `bytes`; the caller may reuse them once this has ended. */
   write(bytes: Uint8Array): void | Promise<void>;
+  /** Has what was written outlive this, to be continued, if it was created `resumable`. */
+  keep(): void;
   /**
    * Gives what was written its name, durably and in one step.
    *
    * @throws {TandemError} `exists` if the name was taken meanwhile and may not be replaced.
    */
-  commit(): Promise<void>;
+  commit(attributes?: FileAttributes): Promise<void>;
 }
 
 /** How a file is created in a store. */
 export interface CreateOptions {
   /** Whether a file of that name may be replaced; anything else of that name never is. */
   readonly replace: boolean;
+  /** Whether a part of it may be worth keeping: then it is written under a name by which it is found again. */
+  readonly resumable?: boolean;
+  /** Whether what is there of it already is continued: a kept part, or else the file that would be replaced. */
+  readonly resume?: boolean;
+}
+
+/** How a folder is made, or something is removed. */
+export interface RecursiveOptions {
+  /** Whether folders above are made too, or what is in a folder is removed too. */
+  readonly recursive: boolean;
 }
 
 /** The room that a store has. */
@@ -71,7 +127,13 @@ export interface FileStore {
    *
    * @throws {TandemError} `not-found`, `not-directory`, `denied`; `too-large` if there are too many.
    */
-  list(path: RemotePath): Promise<StoreEntry[]>;
+  list(path: RemotePath, options?: ListOptions): Promise<StoreEntry[]>;
+  /**
+   * A file or folder with its details; the shared folder itself has the name `""`.
+   *
+   * @throws {TandemError} `not-found`, `not-directory`, `denied` (also for whatever is neither).
+   */
+  stat(path: RemotePath): Promise<StoreEntry>;
   /**
    * Opens a file for reading.
    *
@@ -84,6 +146,24 @@ export interface FileStore {
    * @throws {TandemError} `exists`, `is-directory`, `not-found` (the folder), `denied`, `no-space`.
    */
   create(path: RemotePath, options: CreateOptions): Promise<Landing>;
+  /**
+   * Makes a folder.
+   *
+   * @throws {TandemError} `exists`, unless it is a folder and `recursive` is asked for; `not-found` (the folder above), `denied`.
+   */
+  makeFolder(path: RemotePath, options: RecursiveOptions): Promise<void>;
+  /**
+   * Removes a file, or with `recursive` a folder and all that is in it.
+   *
+   * @throws {TandemError} `not-found`, `is-directory`, `denied` (also for whatever is neither).
+   */
+  remove(path: RemotePath, options: RecursiveOptions): Promise<void>;
+  /**
+   * Gives a file or folder another name, durably and in one step.
+   *
+   * @throws {TandemError} `not-found`, `denied`; `exists` if the name is taken, unless by a file that may be replaced by a file.
+   */
+  rename(from: RemotePath, to: RemotePath, options: Pick<CreateOptions, "replace">): Promise<void>;
   /** The room that is left, or undefined where that cannot be known. */
   space(): Promise<StoreSpace | undefined>;
   /** Lets go of what the store holds open. */

@@ -11,24 +11,12 @@
  * @module
  */
 
-import process from "node:process";
 import { TandemError } from "../errors.ts";
-import { TEMPORARY_PREFIX } from "../protocol/path.ts";
 import { diskError, systemCode } from "./disk_error.ts";
-import type { CreateOptions, Landing } from "./file_store.ts";
+import { modeBits, openDiskFile } from "./disk_file.ts";
+import type { CreateOptions, FileAttributes, KeptPart, Landing } from "./file_store.ts";
+import { openTemporary, removeIfPresent, type Temporary } from "./temporary.ts";
 import { takeTurn } from "./turn.ts";
-
-/** What ends the name of a temporary file. */
-const TEMPORARY_SUFFIX = ".part";
-
-/** A file that may have a lock that can be tried: before Deno 2.8 neither the method nor its type is there. */
-type LockableFile = Deno.FsFile & { tryLock?(exclusive: boolean): Promise<boolean> };
-
-/** Without locks leftovers are known by their age alone. */
-const CAN_LOCK = (Deno.FsFile.prototype as LockableFile).tryLock !== undefined;
-
-/** A leftover that nobody can be asked about is swept after a day, in milliseconds. */
-const UNLOCKABLE_AGE_MS = 24 * 60 * 60 * 1_000;
 
 /**
  * Begins a file called `name` in the folder at `base`.
@@ -43,18 +31,25 @@ export async function openLanding(
   options: CreateOptions,
 ): Promise<DiskLanding> {
   const target = `${base}/${name}`;
+  const { replace, resumable = false, resume = false } = options;
   try {
     const present = await presentAt(target);
     if (present !== undefined) assertReplaceable(present, shownName, options);
-    const { file, path, usualMode } = await createTemporary(base);
-    const replacedMode = present?.mode ?? null;
-    return new DiskLanding(file, path, {
+    const temporary = await openTemporary(base, resumable ? name : undefined, resume);
+    const landing = new DiskLanding(temporary, {
       base,
       target,
       shownName,
-      replace: options.replace,
-      mode: replacedMode === null ? usualMode : replacedMode & 0o777,
+      replace,
+      replacedMode: present === undefined ? undefined : modeBits(present.mode),
     });
+    try {
+      if (resume && temporary.keptBytes === 0 && present !== undefined) await landing.copyPresent();
+      return landing;
+    } catch (error) {
+      await landing[Symbol.asyncDispose]();
+      throw error;
+    }
   } catch (error) {
     throw diskError(error, shownName);
   }
@@ -65,22 +60,70 @@ interface LandingTarget {
   readonly target: string;
   readonly shownName: string;
   readonly replace: boolean;
-  /** The permissions that it gets: those of the file that it replaces, or the usual ones. */
-  readonly mode: number | undefined;
+  /** The permissions of the file that it replaces. */
+  readonly replacedMode: number | undefined;
 }
+
+/** How much of a present file is copied at a time, in bytes. */
+const COPY_BYTES = 1024 * 1024;
 
 /** A file on disk that has no name yet. */
 export class DiskLanding implements Landing {
+  /** What is continued. */
+  kept: KeptPart | undefined;
   readonly #file: Deno.FsFile;
-  readonly #temporary: string;
+  readonly #temporary: Temporary;
   readonly #to: LandingTarget;
+  #keeps = false;
   #committed = false;
 
   /** Takes over an open temporary file. */
-  constructor(file: Deno.FsFile, temporary: string, to: LandingTarget) {
-    this.#file = file;
+  constructor(temporary: Temporary, to: LandingTarget) {
+    this.#file = temporary.file;
     this.#temporary = temporary;
     this.#to = to;
+    if (temporary.keptBytes > 0) this.kept = this.#keptPart(temporary.keptBytes, false);
+  }
+
+  /** The path under which it is written: another handle of it can be opened there. */
+  get path(): string {
+    return this.#temporary.path;
+  }
+
+  #keptPart(sizeBytes: number, isPresentFile: boolean): KeptPart {
+    let left = sizeBytes;
+    return {
+      sizeBytes,
+      isPresentFile,
+      read: async (buffer) => {
+        const count = left === 0 ? null : await this.#file.read(buffer.subarray(0, left));
+        left -= count ?? 0;
+        return count;
+      },
+    };
+  }
+
+  /** Begins with a copy of the file that has the name now. */
+  async copyPresent(): Promise<void> {
+    const { target, shownName } = this.#to;
+    await using present = await openDiskFile(target, shownName, "refuse");
+    const buffer = new Uint8Array(Math.min(COPY_BYTES, present.sizeBytes));
+    let copied = 0;
+    while (copied < present.sizeBytes) {
+      const count = await present.read(buffer);
+      if (count === null) break;
+      await this.write(buffer.subarray(0, count));
+      copied += count;
+    }
+    await this.#file.seek(0, Deno.SeekMode.Start);
+    if (copied > 0) this.kept = this.#keptPart(copied, true);
+  }
+
+  /** Forgets what is continued. */
+  async restart(): Promise<void> {
+    await this.#file.truncate(0);
+    await this.#file.seek(0, Deno.SeekMode.Start);
+    this.kept = undefined;
   }
 
   /** Appends all of `bytes`, at once or by a thread as {@linkcode takeTurn} has it. */
@@ -111,16 +154,23 @@ export class DiskLanding implements Landing {
     }
   }
 
+  /** Has what was written outlive this, if its name tells what it is a part of. */
+  keep(): void {
+    this.#keeps = this.#temporary.resumable;
+  }
+
   /** Flushes the file, gives it its name, and flushes the folder. */
-  async commit(): Promise<void> {
+  async commit(attributes: FileAttributes = {}): Promise<void> {
     try {
+      const { mtimeMs } = attributes;
+      if (mtimeMs !== undefined) await this.#file.utime(new Date(), new Date(mtimeMs));
       await this.#file.sync();
-      const { mode } = this.#to;
-      if (mode !== undefined && mode !== 0o600) await Deno.chmod(this.#temporary, mode);
+      const mode = this.#mode(attributes.mode);
+      if (mode !== undefined && mode !== 0o600) await Deno.chmod(this.path, mode);
       if (this.#to.replace) {
-        await Deno.rename(this.#temporary, this.#to.target);
+        await Deno.rename(this.path, this.#to.target);
       } else {
-        await publishNew(this.#temporary, this.#to.target);
+        await publishNew(this.path, this.#to.target);
       }
       this.#committed = true;
       await syncFolder(this.#to.base);
@@ -129,15 +179,27 @@ export class DiskLanding implements Landing {
     }
   }
 
-  /** Closes the file; removes it if it was not committed. */
+  /**
+   * The permissions that it gets: those that were asked for, as far as new files
+   * may have them here; else those of the file that it replaces; else the usual ones.
+   */
+  #mode(asked: number | undefined): number | undefined {
+    const { usualMode } = this.#temporary;
+    if (asked === undefined || usualMode === undefined) return this.#to.replacedMode ?? usualMode;
+    // Whoever may read a new file may run it too, if it is a program.
+    return asked & (usualMode | (usualMode & 0o444) >> 2);
+  }
+
+  /** Closes the file; removes it if it was not committed and is not to be kept. */
   async [Symbol.asyncDispose](): Promise<void> {
+    const keeps = this.#keeps && !this.#committed && (await this.#file.stat()).size > 0;
     this.#file.close();
-    if (!this.#committed) await removeIfPresent(this.#temporary);
+    if (!this.#committed && !keeps) await removeIfPresent(this.path);
   }
 }
 
 /** Gives `temporary` the name `target` in one step, and fails if that name is taken. */
-async function publishNew(temporary: string, target: string): Promise<void> {
+export async function publishNew(temporary: string, target: string): Promise<void> {
   try {
     await Deno.link(temporary, target);
   } catch (error) {
@@ -159,67 +221,8 @@ async function publishNew(temporary: string, target: string): Promise<void> {
   await Deno.remove(temporary);
 }
 
-/** An open temporary file. */
-interface Temporary {
-  readonly file: Deno.FsFile;
-  readonly path: string;
-  /** The permissions that a file gets here which asks for none; undefined where there are none (Windows). */
-  readonly usualMode: number | undefined;
-}
-
-/** A new temporary file in the folder at `base`, which only this process can open and which is locked. */
-async function createTemporary(base: string): Promise<Temporary> {
-  const known = modeByUmask();
-  for (;;) {
-    const path = `${base}/${temporaryName()}`;
-    // Where the umask cannot be asked for, the file is made as any other would
-    // be, looked at, and closed to others while it is still empty.
-    const file: LockableFile = await Deno.open(path, {
-      write: true,
-      createNew: true,
-      mode: known === undefined ? 0o666 : 0o600,
-    });
-    try {
-      // Somebody who sweeps may have taken it for a leftover before it was locked.
-      const locked = await file.tryLock?.(true) ?? true;
-      const info = await file.stat();
-      if (!locked || info.nlink === 0) {
-        file.close();
-        continue;
-      }
-      if (known !== undefined || info.mode === null) return { file, path, usualMode: known };
-      await Deno.chmod(path, 0o600);
-      return { file, path, usualMode: info.mode & 0o777 };
-    } catch (error) {
-      file.close();
-      await removeIfPresent(path);
-      throw error;
-    }
-  }
-}
-
-/** The permissions that the umask leaves; undefined where this program may not ask (no narrow permission allows it). */
-function modeByUmask(): number | undefined {
-  if (Deno.build.os === "windows") return undefined;
-  try {
-    return 0o666 & ~process.umask();
-  } catch (error) {
-    if (error instanceof Deno.errors.NotCapable) return undefined;
-    throw error;
-  }
-}
-
-function temporaryName(): string {
-  const random = crypto.getRandomValues(new Uint8Array(16));
-  return `${TEMPORARY_PREFIX}${hex(random)}${TEMPORARY_SUFFIX}`;
-}
-
-function hex(bytes: Uint8Array): string {
-  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
 /** What is at `path`, itself and not what it links to; undefined if nothing is. */
-async function presentAt(path: string): Promise<Deno.FileInfo | undefined> {
+export async function presentAt(path: string): Promise<Deno.FileInfo | undefined> {
   try {
     return await Deno.lstat(path);
   } catch (error) {
@@ -248,50 +251,8 @@ function assertReplaceable(
 }
 
 /** Makes the names in a folder durable. */
-async function syncFolder(path: string): Promise<void> {
+export async function syncFolder(path: string): Promise<void> {
   if (Deno.build.os === "windows") return;
   using folder = await Deno.open(path);
   await folder.sync();
-}
-
-async function removeIfPresent(path: string): Promise<void> {
-  try {
-    await Deno.remove(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
-}
-
-/**
- * Removes the temporary files in the folder at `base` that nobody writes any
- * more, as a program leaves them that was killed. Returns how many.
- */
-export async function sweepTemporaries(base: string): Promise<number> {
-  let swept = 0;
-  for await (const entry of Deno.readDir(base)) {
-    if (!entry.isFile || !isTemporaryName(entry.name)) continue;
-    if (await removeLeftover(`${base}/${entry.name}`)) swept++;
-  }
-  return swept;
-}
-
-function isTemporaryName(name: string): boolean {
-  return name.startsWith(TEMPORARY_PREFIX) && name.endsWith(TEMPORARY_SUFFIX);
-}
-
-async function removeLeftover(path: string): Promise<boolean> {
-  try {
-    using file: LockableFile = await Deno.open(path);
-    const free = CAN_LOCK
-      ? await file.tryLock?.(true)
-      : Date.now() - ((await file.stat()).mtime?.getTime() ?? Date.now()) >
-        UNLOCKABLE_AGE_MS;
-    if (!free) return false;
-    await Deno.remove(path);
-    return true;
-  } catch (error) {
-    // Its owner was quicker.
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }

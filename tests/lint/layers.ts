@@ -31,6 +31,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** Layers that may use what Deno and Node have built in. */
 const MAY_USE_BUILT_INS = ["store", "net", "server", "client", "cli"];
 
+/** What is pure computation in spite of its name, so that `protocol` may use it too. */
+const PURE_BUILT_INS = ["node:zlib"];
+
 /** The layer of a file: a folder or file of `src`, or `/main.ts`, `/mod.ts`; undefined for all else. */
 export function layerOf(path: string): string | undefined {
   const src = /(?:^|\/)src\/([^/]+)/.exec(path);
@@ -49,7 +52,8 @@ export function importFault(
   const layer = layerOf(from);
   if (layer === undefined) return undefined;
   if (specifier.startsWith("node:")) {
-    return MAY_USE_BUILT_INS.includes(layer) ? undefined : `${layer} may not use ${specifier}`;
+    const pure = layer === "protocol" && PURE_BUILT_INS.includes(specifier);
+    return pure || MAY_USE_BUILT_INS.includes(layer) ? undefined : `${layer} may not use ${specifier}`;
   }
   if (!specifier.startsWith(".")) {
     return layer === "deps.ts" && specifier.startsWith("npm:")

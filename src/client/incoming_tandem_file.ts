@@ -1,0 +1,166 @@
+/**
+ * A file as it arrives in the tandem exchange: what it is, chunks, and checksums
+ * to compare them with.
+ *
+ * @module
+ */
+
+import { TandemError } from "../errors.ts";
+import { untilAborted } from "../net/abort.ts";
+import type { BulkOptions, ByteSink } from "../net/bulk.ts";
+import { Checksum } from "../net/checksum.ts";
+import { IncomingBody, type TandemLink } from "../net/tandem_link.ts";
+import { type FileInfo, parseChecksums } from "../protocol/tandem_result.ts";
+import type { IncomingFile, IncomingInfo } from "./exchange.ts";
+
+/** What a file that arrives needs of its session. */
+export interface IncomingTandemOptions extends BulkOptions {
+  /** What errors call the file. */
+  readonly shown: string;
+  /** Gives it up when it is aborted. */
+  readonly signal: AbortSignal | undefined;
+  /** Takes the bytes as they pass. */
+  readonly checksum: Checksum;
+  /** How long the checksums at the end may take, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Called once when all of it has come, or an error in its place: the connection is the next one's. */
+  onEnd(): void;
+  /** Called once when it is given up before that; `reading` is resolved when nothing is being read any more. */
+  onGivenUp(body: IncomingBody, reading: Promise<void>): void;
+  /** Called when nothing can be trusted any more. Returns the error that is to be thrown. */
+  onFailure(error: unknown): unknown;
+}
+
+/** A file that arrives in the tandem exchange. */
+export class IncomingTandemFile implements IncomingFile {
+  /** How many bytes are coming. */
+  readonly sizeBytes: number;
+  /** What is told of the file. */
+  readonly info: IncomingInfo;
+  readonly #link: TandemLink;
+  readonly #body: IncomingBody;
+  readonly #options: IncomingTandemOptions;
+  #reading: Promise<void> = Promise.resolve();
+  #over = false;
+
+  /** Begins behind what precedes the body. */
+  constructor(
+    link: TandemLink,
+    { size, length, offset, mtime, mode, version }: FileInfo,
+    options: IncomingTandemOptions,
+  ) {
+    this.sizeBytes = length;
+    this.info = { totalBytes: size, offset, mtimeMs: mtime, mode, version };
+    this.#link = link;
+    this.#body = new IncomingBody(link);
+    this.#options = options;
+  }
+
+  /** Moves all of it into `sink`, and compares the checksums. */
+  async receive(sink: ByteSink): Promise<void> {
+    let sinkFailed = false;
+    const guarded: ByteSink = {
+      write: (bytes) => {
+        this.#assertNotTooMuch();
+        // Nobody has a use for it any more, but it must be read.
+        if (this.#over) return;
+        try {
+          const writing = sink.write(bytes);
+          if (!(writing instanceof Promise)) return;
+          return writing.catch((error) => {
+            sinkFailed = true;
+            throw error;
+          });
+        } catch (error) {
+          sinkFailed = true;
+          throw error;
+        }
+      },
+    };
+    try {
+      await this.#read(async () => {
+        const { signal: _, ...options } = this.#options;
+        await this.#body.receive(guarded, this.sizeBytes, options);
+        await this.#finish();
+      });
+    } catch (error) {
+      throw sinkFailed ? error : this.#failed(error);
+    }
+  }
+
+  /** The next bytes of it, or `null` at its end, when the checksums were compared. */
+  async read(buffer: Uint8Array): Promise<number | null> {
+    if (this.#over) return null;
+    const { stallTimeoutMs, onProgress, checksum } = this.#options;
+    try {
+      return await this.#read(async () => {
+        using _deadline = this.#link.channel.deadline(stallTimeoutMs, "more of a file");
+        const count = await this.#body.read(buffer);
+        if (count === null) {
+          await this.#finish();
+          return null;
+        }
+        checksum.update(buffer.subarray(0, count));
+        this.#assertNotTooMuch();
+        onProgress?.(this.#body.receivedBytes);
+        return count;
+      });
+    } catch (error) {
+      throw this.#failed(error);
+    }
+  }
+
+  /** Does what reads from the connection, but has its caller wait no longer than until the signal. */
+  async #read<T>(work: () => Promise<T>): Promise<T> {
+    const working = work();
+    this.#reading = working.then(() => {}, () => {});
+    return await untilAborted(working, this.#options.signal);
+  }
+
+  #assertNotTooMuch(): void {
+    if (this.#body.receivedBytes > this.sizeBytes) throw this.#wrongSize();
+  }
+
+  async #finish(): Promise<void> {
+    const { checksum, timeoutMs } = this.#options;
+    const sums = parseChecksums(await this.#link.receiveObject("a checksum", timeoutMs));
+    this.#end();
+    if (this.#body.receivedBytes !== this.sizeBytes) throw this.#wrongSize();
+    const own = checksum.result();
+    if (sums.crc32 !== own.crc32 || own.sha256 !== undefined && sums.sha256 !== own.sha256) {
+      throw new TandemError("integrity", `${this.#options.shown} was damaged on its way: its checksum does not fit`, {
+        hint: "try again",
+      });
+    }
+  }
+
+  #wrongSize(): TandemError {
+    const { shown } = this.#options;
+    return new TandemError(
+      "integrity",
+      `${this.sizeBytes} bytes of ${shown} were announced, but ${this.#body.receivedBytes} came`,
+    );
+  }
+
+  #failed(error: unknown): unknown {
+    const failure = this.#options.onFailure(error);
+    // An error in place of the body is its end; whatever else is left of it is read by whoever gives it up.
+    if (this.#body.ended && !this.#options.signal?.aborted) this.#end();
+    return failure;
+  }
+
+  #end(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#options.onEnd();
+  }
+
+  /** Gives it up, if it has not ended: the rest is read behind the caller's back. */
+  [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#over) {
+      this.#over = true;
+      this.#options.onGivenUp(this.#body, this.#reading);
+    }
+    return Promise.resolve();
+  }
+}

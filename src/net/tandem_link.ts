@@ -1,0 +1,348 @@
+/**
+ * The data connection of the tandem exchange: messages and bodies, both ways.
+ *
+ * What is sent is gathered and goes out in writes of up to 256 KiB, so that a
+ * thousand small files do not cost a thousand writes; whoever is about to wait
+ * for the other side flushes first. What is received is read a message or a
+ * chunk at a time. A `-` message may stand wherever something else is expected
+ * and is thrown as an {@linkcode AnsweredError}.
+ *
+ * @module
+ */
+
+import { ProtocolError, TandemError } from "../errors.ts";
+import { MAX_CHUNK_BYTES, MAX_OBJECT_BYTES, WORKING_SIGN_MS } from "../limits.ts";
+import { END, type Message, NEED_MORE } from "../protocol/decoder.ts";
+import { encodeHeader, type Header, HEADER_BYTES } from "../protocol/header.ts";
+import { DamagedError, decodeObject, encodeObject, type JsonObject } from "../protocol/sealed.ts";
+import { AnsweredError, encodeError, isWorkingSign, parseError, WORKING_SIGN } from "../protocol/tandem_result.ts";
+import { abortError } from "./abort.ts";
+import { lendBuffer, type LentBuffer } from "./buffers.ts";
+import { type BulkOptions, type ByteSink, type ByteSource, Pace, paced, readWhileOpen, shrunk } from "./bulk.ts";
+import type { Channel } from "./channel.ts";
+import type { Checksum } from "./checksum.ts";
+import { StallGuard } from "./stall_guard.ts";
+
+/** What is gathered at the most before it goes out, in bytes; also the size of a large body's chunks. */
+const GATHER_BYTES = 256 * 1024;
+
+/** What one read of small messages may bring, in bytes. */
+const READ_AHEAD_BYTES = 16 * 1024;
+
+/** How a body is moved. */
+export interface BodyOptions extends BulkOptions {
+  /** Takes the body's bytes as they pass. */
+  readonly checksum: Checksum;
+  /** Ends the body between two chunks. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The data connection of one session. */
+export class TandemLink {
+  /** The connection. */
+  readonly channel: Channel;
+  #lent: LentBuffer | undefined;
+  #filled = 0;
+
+  readonly #flushes: boolean;
+
+  /**
+   * Takes over an open data connection.
+   *
+   * @param flushes whether a wait for the other side flushes first. Not where
+   * one part of the program writes while another one reads.
+   */
+  constructor(channel: Channel, flushes: boolean) {
+    this.channel = channel;
+    this.#flushes = flushes;
+    channel.readAhead(READ_AHEAD_BYTES);
+  }
+
+  /** Sends an encoded message, at the next flush at the latest. */
+  async send(message: Uint8Array): Promise<void> {
+    const room = await this.#room(message.length);
+    room.set(message);
+    this.#filled += message.length;
+  }
+
+  /** Sends an object. */
+  sendObject(object: JsonObject): Promise<void> {
+    return this.send(encodeObject(object));
+  }
+
+  /** Sends an error in place of what is expected. */
+  sendError(error: TandemError): Promise<void> {
+    return this.send(encodeError(error));
+  }
+
+  /** Makes everything that was sent go out. */
+  async flush(): Promise<void> {
+    const lent = this.#lent;
+    if (lent === undefined) return;
+    const filled = this.#filled;
+    this.#lent = undefined;
+    this.#filled = 0;
+    // A buffer is only given back once nothing of it is being written.
+    await this.channel.write(lent.bytes.subarray(0, filled));
+    lent[Symbol.dispose]();
+  }
+
+  /** To be called before a read that may have to wait. */
+  async beforeRead(): Promise<void> {
+    if (this.#flushes) await this.flush();
+  }
+
+  /** Room for at least `bytes` in the buffer; what is in it goes out where they would not fit. */
+  async #room(bytes: number): Promise<Uint8Array> {
+    const present = this.#lent;
+    if (present !== undefined && this.#filled + bytes <= present.bytes.length) {
+      return present.bytes.subarray(this.#filled);
+    }
+    if (this.#filled + bytes > GATHER_BYTES) await this.flush();
+    const larger = lendBuffer(Math.min(this.#filled + bytes, GATHER_BYTES));
+    if (this.#lent !== undefined) {
+      larger.bytes.set(this.#lent.bytes.subarray(0, this.#filled));
+      this.#lent[Symbol.dispose]();
+    }
+    this.#lent = larger;
+    return larger.bytes.subarray(this.#filled);
+  }
+
+  /**
+   * Sends a body without its end: all of `source`, or exactly `sizeBytes` of it.
+   * Returns how many bytes that were.
+   *
+   * @throws {TandemError} `changed` if the source ends before `sizeBytes`;
+   * `aborted`; what the channel or the source throws.
+   */
+  async sendBody(source: ByteSource, sizeBytes: number | undefined, options: BodyOptions): Promise<number> {
+    const pace = new Pace(options.bytesPerSecond);
+    using guard = new StallGuard(this.channel, paced(options));
+    const { checksum, signal } = options;
+    let sent = 0;
+    while (sent !== sizeBytes) {
+      throwIfAborted(signal);
+      const left = (sizeBytes ?? Infinity) - sent;
+      const room = pace.limit(await this.#room(Math.min(HEADER_BYTES + left, GATHER_BYTES / 2)));
+      const space = room.subarray(HEADER_BYTES, HEADER_BYTES + Math.min(left, room.length - HEADER_BYTES));
+      const reading = source.read(space);
+      const lent = this.#lent as LentBuffer;
+      const count = reading instanceof Promise ? await readWhileOpen(this.channel, reading, lent) : reading;
+      if (count === null) {
+        if (sizeBytes === undefined) return sent;
+        throw shrunk(sent, sizeBytes);
+      }
+      if (count === 0) continue;
+      checksum.update(space.subarray(0, count));
+      room.set(encodeHeader(count, "+"));
+      this.#filled += HEADER_BYTES + count;
+      sent += count;
+      if (sent !== sizeBytes) {
+        await this.flush();
+        guard.moved(count);
+        await pace.after(count);
+      }
+      options.onProgress?.(sent);
+    }
+    return sent;
+  }
+
+  /** Sends the end of a body. */
+  endBody(): Promise<void> {
+    return this.send(BODY_END);
+  }
+
+  /**
+   * The next object. One that says only that the other side is at work makes the
+   * wait begin anew.
+   *
+   * @throws {AnsweredError} if an error comes instead.
+   * @throws {TandemError} `timeout`, `disconnected`, `protocol`, `integrity`: then the connection is of no more use.
+   */
+  async receiveObject(waitedFor: string, timeoutMs: number): Promise<JsonObject> {
+    for (;;) {
+      const message = await this.#receiveMessage(waitedFor, timeoutMs);
+      if (message.header.sign === "-") throw parseError(decodeObject(message.body));
+      const object = decodeObject(message.body);
+      if (!isWorkingSign(object)) return object;
+    }
+  }
+
+  async #receiveMessage(waitedFor: string, timeoutMs: number): Promise<Message> {
+    const { channel } = this;
+    let message = channel.bufferedMessage("tandem", MAX_OBJECT_BYTES);
+    if (message === NEED_MORE) {
+      await this.beforeRead();
+      using _deadline = channel.deadline(timeoutMs, waitedFor);
+      message = await channel.message("tandem", MAX_OBJECT_BYTES);
+    }
+    if (message === END) throw this.#ended(waitedFor);
+    return message;
+  }
+
+  /** The next header of a body. */
+  async receiveHeader(): Promise<Header> {
+    const { channel } = this;
+    let header = channel.bufferedHeader("tandem");
+    if (header === NEED_MORE) {
+      await this.beforeRead();
+      header = await channel.header("tandem");
+    }
+    if (header === END) throw this.#ended("the rest of a body");
+    return header;
+  }
+
+  /** The message behind a header that has come: an error in place of a chunk. */
+  async receiveErrorBody({ value }: Header): Promise<AnsweredError> {
+    if (value > MAX_OBJECT_BYTES) throw new ProtocolError(`an error of ${value} bytes was announced`);
+    const body = new Uint8Array(value);
+    let filled = 0;
+    while (filled < value) {
+      const count = await this.channel.read(body.subarray(filled));
+      if (count === null) throw this.#ended("the rest of an error");
+      filled += count;
+    }
+    return parseError(decodeObject(body));
+  }
+
+  #ended(waitedFor: string): TandemError {
+    return new TandemError("disconnected", `${this.channel.peer} closed the data connection before ${waitedFor}`);
+  }
+
+  /** Waits for `work`, which may take long, and tells the other side meanwhile that it is being done. */
+  async working<T>(work: Promise<T>): Promise<T> {
+    let telling: Promise<void> = Promise.resolve();
+    const timer = setInterval(() => {
+      telling = telling.then(() => this.send(WORKING_SIGN)).then(() => this.flush());
+      // A connection that breaks meanwhile is found out about by whoever uses it next.
+      telling.catch(() => {});
+    }, WORKING_SIGN_MS);
+    try {
+      return await work;
+    } finally {
+      clearInterval(timer);
+      await telling;
+    }
+  }
+}
+
+const BODY_END = encodeHeader(0, "+");
+
+function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw abortError(signal);
+}
+
+/** Whether an error is about the connection itself, of which nothing can be trusted any more, and not about one command. */
+export function endsConnection(error: unknown): boolean {
+  if (error instanceof AnsweredError || !(error instanceof TandemError)) return false;
+  return error instanceof DamagedError || error.code === "disconnected" || error.code === "protocol";
+}
+
+/** A body that comes in chunks, until its end. */
+export class IncomingBody {
+  readonly #link: TandemLink;
+  #chunkLeft = 0;
+  #ended = false;
+  #receivedBytes = 0;
+
+  /** Begins at the first chunk. */
+  constructor(link: TandemLink) {
+    this.#link = link;
+  }
+
+  /** Whether its end, or an error in place of it, has come. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** How many bytes have come. */
+  get receivedBytes(): number {
+    return this.#receivedBytes;
+  }
+
+  /**
+   * Reads the next bytes into the beginning of `buffer`, of which more may be
+   * used; returns how many those are, or `null` at the end.
+   *
+   * @throws {AnsweredError} if the sender broke the body off.
+   * @throws {TandemError} `disconnected`, `protocol`.
+   */
+  async read(buffer: Uint8Array): Promise<number | null> {
+    if (this.#ended) return null;
+    if (this.#chunkLeft === 0) {
+      const header = await this.#link.receiveHeader();
+      if (header.sign === "-") {
+        this.#ended = true;
+        throw await this.#link.receiveErrorBody(header);
+      }
+      if (header.value === 0) {
+        this.#ended = true;
+        return null;
+      }
+      if (header.value > MAX_CHUNK_BYTES) throw new ProtocolError(`a chunk of ${header.value} bytes was announced`);
+      this.#chunkLeft = header.value;
+    }
+    const { channel } = this.#link;
+    if (channel.bufferedBytes === 0) await this.#link.beforeRead();
+    // The next header comes along in the same read, which halves the number of them.
+    const count = await channel.readWithin(buffer, this.#chunkLeft, HEADER_BYTES);
+    if (count === null) {
+      throw new TandemError(
+        "disconnected",
+        `incomplete: the connection with ${channel.peer} ended after ${this.#receivedBytes} bytes of a body`,
+      );
+    }
+    this.#chunkLeft -= count;
+    this.#receivedBytes += count;
+    return count;
+  }
+
+  /**
+   * Moves the rest of it into `sink`.
+   *
+   * @param likelyBytes how much is expected, which decides how much is held at a time.
+   * @throws {TandemError} as {@linkcode IncomingBody.read}; what the sink throws; `aborted`.
+   */
+  async receive(sink: ByteSink, likelyBytes: number, options: BodyOptions): Promise<void> {
+    const pace = new Pace(options.bytesPerSecond);
+    const { channel } = this.#link;
+    using guard = new StallGuard(channel, paced(options));
+    using lent = lendBuffer(likelyBytes + HEADER_BYTES);
+    const buffer = pace.limit(lent.bytes);
+    for (;;) {
+      let filled = 0;
+      let count: number | null = 0;
+      // A read of the last few bytes would find no room for the header behind them.
+      while (buffer.length - filled > HEADER_BYTES || filled === 0) {
+        throwIfAborted(options.signal);
+        count = await this.read(buffer.subarray(filled));
+        if (count === null) break;
+        filled += count;
+        guard.moved(count);
+        options.onProgress?.(this.#receivedBytes);
+      }
+      const bytes = buffer.subarray(0, filled);
+      options.checksum.update(bytes);
+      const writing = filled === 0 ? undefined : sink.write(bytes);
+      if (writing !== undefined) await writing;
+      if (count === null) return;
+      await pace.after(filled);
+    }
+  }
+
+  /** Reads the rest of it and forgets it. The error that ends it, if one does, is not thrown. */
+  async drain(options: Pick<BodyOptions, "stallTimeoutMs" | "minBytesPerSecond">): Promise<"ended" | "broken-off"> {
+    using guard = new StallGuard(this.#link.channel, options);
+    using lent = lendBuffer(GATHER_BYTES);
+    try {
+      for (;;) {
+        const count = await this.read(lent.bytes);
+        if (count === null) return "ended";
+        guard.moved(count);
+      }
+    } catch (error) {
+      if (error instanceof AnsweredError) return "broken-off";
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,221 @@
+/**
+ * The commands of one session in the tandem exchange: read as they come,
+ * answered one after the other over the one data connection.
+ *
+ * Commands are read ahead of their turn, up to the most that may be outstanding,
+ * so that an `abort` is seen while the command that it is about still runs. What
+ * a handler throws is sent in place of its result and the session goes on; what
+ * either connection throws ends it.
+ *
+ * @module
+ */
+
+import { asTandemError, ProtocolError, TandemError } from "../errors.ts";
+import { MAX_OUTSTANDING_COMMANDS, MAX_TANDEM_COMMAND_BYTES } from "../limits.ts";
+import type { Channel } from "../net/channel.ts";
+import type { ControlStream } from "../net/control_stream.ts";
+import { endsConnection, TandemLink } from "../net/tandem_link.ts";
+import { END } from "../protocol/decoder.ts";
+import { type CommandText, decodeCommandLines, parseTandemCommand, showCommand } from "../protocol/tandem_command.ts";
+import type { SessionHost } from "./session.ts";
+import { type AnsweredVerb, answerTandem } from "./tandem_exchange.ts";
+
+/** What a session in the tandem exchange is made of. */
+export interface TandemSessionParts {
+  /** The session's number. */
+  readonly id: number;
+  /** Its control connection. */
+  readonly control: ControlStream;
+  /** The control connection's channel. */
+  readonly channel: Channel;
+  /** Its data connection. */
+  readonly data: Channel;
+  /** What all sessions share. */
+  readonly host: SessionHost;
+}
+
+/** A command that has come and waits for its turn, or runs. */
+interface Pending {
+  readonly text: CommandText;
+  /** Which command of the session it is, counted from 0. */
+  readonly number: number;
+  readonly abort: AbortController;
+}
+
+/** One session in the tandem exchange. */
+export class TandemSession {
+  readonly #parts: TandemSessionParts;
+  readonly #link: TandemLink;
+  readonly #queue: Pending[] = [];
+  #running: Pending | undefined;
+  #lastNumber = -1;
+  #ended = false;
+  #draining = false;
+  #failure: unknown;
+  #changed = Promise.withResolvers<void>();
+
+  /** Takes over both connections. */
+  constructor(parts: TandemSessionParts) {
+    this.#parts = parts;
+    this.#link = new TandemLink(parts.data, true);
+    parts.control.speakTandem();
+  }
+
+  /** Ends the session once what has come is answered. */
+  drain(): void {
+    this.#draining = true;
+    this.#tell();
+  }
+
+  /** Answers commands until `quit` or the end. */
+  async run(): Promise<void> {
+    const { data, control, host } = this.#parts;
+    // Without its data connection the session is of no use, and without its control connection soon over.
+    const orphaned = () => {
+      const timer = setTimeout(() => data.fail(asTandemError(control.lost.reason)), host.limits.orphanGraceMs);
+      data.onClose(() => clearTimeout(timer));
+    };
+    if (control.lost.aborted) orphaned();
+    control.lost.addEventListener("abort", orphaned);
+    data.onClose(() => control.lost.removeEventListener("abort", orphaned));
+    await this.#takeFirst();
+    const reading = this.#readAll();
+    try {
+      await this.#answerAll();
+    } finally {
+      this.#ended = true;
+      this.#tell();
+      data.close();
+      this.#parts.channel.close();
+      await reading;
+    }
+  }
+
+  /** The first command comes over the data connection, behind the ticket. */
+  async #takeFirst(): Promise<void> {
+    const { data, host } = this.#parts;
+    using _deadline = data.deadline(host.limits.commandTimeoutMs, "the first command");
+    const message = await data.message("tandem", MAX_TANDEM_COMMAND_BYTES);
+    if (message === END) throw new TandemError("disconnected", "the data connection ended before its first command");
+    this.#take(decodeCommandLines(message.body));
+  }
+
+  /** Reads commands until their end. Never rejects. */
+  async #readAll(): Promise<void> {
+    const { control, host } = this.#parts;
+    const { commandTimeoutMs } = host.limits;
+    try {
+      while (!this.#ended) {
+        if (this.#queue.length >= MAX_OUTSTANDING_COMMANDS) {
+          await this.#changed.promise;
+          continue;
+        }
+        const message = await control.next({ idleTimeoutMs: undefined, commandTimeoutMs });
+        if (message === END) break;
+        if (message.header.sign === "-") throw new ProtocolError("an error came where commands come");
+        this.#take(decodeCommandLines(message.body));
+      }
+    } catch (error) {
+      this.#failure = error;
+    }
+    this.#ended = true;
+    this.#tell();
+  }
+
+  /** Takes a command to the end of the queue; an `abort` works at once. */
+  #take(text: CommandText): void {
+    if (text.verb !== "abort") {
+      this.#queue.push({ text, number: ++this.#lastNumber, abort: new AbortController() });
+      this.#tell();
+      return;
+    }
+    const command = parseTandemCommand(text);
+    if (command.verb !== "abort") return;
+    const number = command.command ?? this.#running?.number;
+    const meant = [this.#running, ...this.#queue].find((pending) => pending?.number === number);
+    // One that is over already needs no abort.
+    meant?.abort.abort(new TandemError("aborted", "the client gave it up"));
+  }
+
+  async #answerAll(): Promise<void> {
+    for (;;) {
+      const pending = await this.#next();
+      if (pending === undefined) break;
+      this.#running = pending;
+      const last = await this.#answer(pending);
+      this.#running = undefined;
+      if (last) break;
+    }
+    if (!this.#parts.data.isClosed) await this.#link.flush();
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** The next command; undefined when there will be none. */
+  async #next(): Promise<Pending | undefined> {
+    const { channel, host } = this.#parts;
+    using stack = new DisposableStack();
+    for (let waits = false;; waits = true) {
+      const pending = this.#queue.shift();
+      if (pending !== undefined) {
+        this.#tell();
+        return pending;
+      }
+      if (this.#ended || this.#draining) return undefined;
+      if (!waits) {
+        await this.#link.flush();
+        stack.use(channel.deadline(host.limits.idleTimeoutMs, "a command"));
+      } else {
+        await this.#changed.promise;
+      }
+    }
+  }
+
+  /** Answers one command; returns whether it was the last. */
+  async #answer({ text, abort }: Pending): Promise<boolean> {
+    const { id, channel, data, host } = this.#parts;
+    const { store, rights, limits, nameRules } = host;
+    const startedMs = performance.now();
+    let movedBytes = 0;
+    let failure: TandemError | undefined;
+    let answered = false;
+    let last = false;
+    const refuse = async (error: TandemError) => {
+      answered = true;
+      await this.#link.sendError(error);
+    };
+    try {
+      const command = parseTandemCommand(text, nameRules);
+      if (command.verb === "quit") {
+        last = true;
+      } else {
+        const context = { store, rights, limits, link: this.#link, signal: abort.signal, refuse };
+        const onProgress = (bytes: number) => movedBytes = bytes;
+        const answerable = command as Extract<typeof command, { verb: AnsweredVerb }>;
+        await answerTandem({ ...context, onProgress }, answerable);
+      }
+    } catch (error) {
+      failure = asTandemError(error);
+      if (!answered && !data.isClosed) await refuse(failure);
+      if (data.isClosed || endsConnection(error)) {
+        last = true;
+        this.#failure ??= failure;
+      }
+    }
+    host.emit({
+      event: "command",
+      session: id,
+      peer: channel.peer,
+      command: showCommand(text),
+      bytes: movedBytes,
+      durationMs: Math.round(performance.now() - startedMs),
+      outcome: failure?.code ?? "ok",
+      ...(failure === undefined ? {} : { message: failure.message }),
+    });
+    return last;
+  }
+
+  #tell(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
+  }
+}
