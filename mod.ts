@@ -28,10 +28,21 @@ export {
   type CallOptions,
   Client,
   type DownloadOptions,
+  type GetIntoOptions,
+  type GetOptions,
+  type HashOptions,
   type PutOptions,
+  type RecursiveOptions,
   type RemoteEntry,
+  type RenameOptions,
+  type StoreOptions,
   type TransferResult,
+  type UploadOptions,
+  type VerifyOptions,
 } from "./src/client/client.ts";
+export { downloadInRanges, type RangesOptions } from "./src/client/ranges.ts";
+export type { ByteSink } from "./src/net/bulk.ts";
+export type { OnExistWord } from "./src/protocol/tandem_command.ts";
 export { Download } from "./src/client/download.ts";
 export type { ClientEvent, FileEvent, HelloEvent, Mode, ProgressEvent } from "./src/client/events.ts";
 export type { PutBody } from "./src/client/sources.ts";
@@ -48,6 +59,17 @@ export type {
   SessionOpenedEvent,
   WarningEvent,
 } from "./src/server/events.ts";
-export type { CreateOptions, FileStore, Landing, StoredFile, StoreEntry, StoreSpace } from "./src/store/file_store.ts";
+export type {
+  CreateOptions,
+  FileAttributes,
+  FileStore,
+  KeptPart,
+  Landing,
+  ListOptions,
+  RecursiveOptions as StoreRecursiveOptions,
+  StoredFile,
+  StoreEntry,
+  StoreSpace,
+} from "./src/store/file_store.ts";
 export { DiskStore } from "./src/store/disk_store.ts";
 export { MemoryStore, type MemoryStoreOptions } from "./src/store/memory_store.ts";

@@ -5,8 +5,13 @@
  * @module
  */
 
-import { type RemoteEntry, resolveRemotePath, ROOT, TandemError } from "../../mod.ts";
+import { posix } from "node:path";
+import { type Client, type RemoteEntry, TandemError } from "../../mod.ts";
 import { type Flag, flagLines, type ParsedArgs, usage } from "./flags.ts";
+import { isPlainName } from "./folders.ts";
+import { runJobs } from "./jobs.ts";
+import { localFolderEntries } from "./local.ts";
+import { RemoteNames } from "./remote_names.ts";
 import type { Shell } from "./shell.ts";
 import { copyToStdout, getFiles, putFiles } from "./transfers.ts";
 
@@ -28,25 +33,15 @@ export interface ShellCommand {
   run(shell: Shell, args: ParsedArgs): void | Promise<void>;
 }
 
-/** The commands that only a tandem peer can answer. */
-export const TANDEM_COMMANDS: readonly string[] = [
-  "stat",
-  "hash",
-  "mkdir",
-  "rm",
-  "mv",
-  "sync",
-];
-
 const RECURSIVE: Flag = {
   name: "recursive",
   short: "r",
-  about: "folders too (needs a tandem peer)",
+  about: "folders too, with all that is in them",
 };
 const CONTINUE: Flag = {
   name: "continue",
   short: "c",
-  about: "continue what was begun (needs a tandem peer)",
+  about: "continue what was cut off (needs a tandem peer)",
 };
 
 /** Every command, in the order of `help`. */
@@ -60,7 +55,7 @@ export const COMMANDS: readonly ShellCommand[] = [
       {
         name: "long",
         short: "l",
-        about: "kind and size as well, where the peer tells",
+        about: "permissions, size and time as well, where the peer tells",
       },
       { name: "recursive", short: "R", about: "the folders below as well" },
     ],
@@ -73,10 +68,7 @@ export const COMMANDS: readonly ShellCommand[] = [
     about: "fetch files; LOCAL may be a folder, a name, or - for stdout",
     flags: [RECURSIVE, CONTINUE],
     arguments: [1, Infinity],
-    run: (shell, args) => {
-      assertPlainFlags(shell, args);
-      return getFiles(shell, args.words);
-    },
+    run: (shell, args) => getFiles(shell, args.words, transferFlags(args)),
   },
   {
     name: "put",
@@ -84,10 +76,7 @@ export const COMMANDS: readonly ShellCommand[] = [
     about: "store files; REMOTE may be a folder or a name; - as LOCAL is stdin",
     flags: [RECURSIVE, CONTINUE],
     arguments: [1, Infinity],
-    run: (shell, args) => {
-      assertPlainFlags(shell, args);
-      return putFiles(shell, args.words);
-    },
+    run: (shell, args) => putFiles(shell, args.words, transferFlags(args)),
   },
   {
     name: "cat",
@@ -99,6 +88,82 @@ export const COMMANDS: readonly ShellCommand[] = [
     },
   },
   {
+    name: "stat",
+    usage: "stat [REMOTE...]",
+    about: "tell kind, size, time and permissions (needs a tandem peer)",
+    arguments: [0, Infinity],
+    run: async (shell, { words }) => {
+      const paths = (words.length === 0 ? ["."] : words).map((word) => shell.remoteFromRoot(word));
+      for (const path of paths) {
+        const { signal } = shell;
+        const entry = await shell.retrying((client) => client.stat(path, { signal }));
+        await shell.output.details({ ...entry, name: path === "/" ? "/" : entry.name }, signal);
+      }
+    },
+  },
+  {
+    name: "hash",
+    usage: "hash REMOTE...",
+    about: "print SHA-256 checksums, as sha256sum does (needs a tandem peer)",
+    arguments: [1, Infinity],
+    run: async (shell, { words }) => {
+      const { signal } = shell;
+      for (const word of words) {
+        const hash = await shell.retrying((client) => client.hash(shell.remoteFromRoot(word), { signal }));
+        await shell.output.line(`${hash}  ${word}`, signal);
+      }
+    },
+  },
+  {
+    name: "mkdir",
+    usage: "mkdir [-p] REMOTE...",
+    about: "make remote folders (needs a tandem peer)",
+    flags: [{ name: "parents", short: "p", about: "those above as well; no error where it is there" }],
+    arguments: [1, Infinity],
+    run: (shell, args) => {
+      const options = { recursive: args.has("parents"), signal: shell.signal };
+      return each(shell, args.words, (client, path) => client.mkdir(path, options));
+    },
+  },
+  {
+    name: "rm",
+    usage: "rm [-r] REMOTE...",
+    about: "remove remote files (needs a tandem peer)",
+    flags: [RECURSIVE],
+    arguments: [1, Infinity],
+    run: (shell, args) => {
+      const options = { recursive: args.has("recursive"), signal: shell.signal };
+      return each(shell, args.words, (client, path) => client.remove(path, options));
+    },
+  },
+  {
+    name: "mv",
+    usage: "mv FROM TO",
+    about: "rename a remote file or folder, or move it into TO (needs a tandem peer)",
+    arguments: [2, 2],
+    run: async (shell, { words: [from = "", to = ""] }) => {
+      const source = shell.remoteFromRoot(from);
+      const target = shell.remoteFromRoot(to);
+      const into = await new RemoteNames(shell).kindOf(target) === "directory";
+      const name = into ? posix.join(target, posix.basename(source)) : target;
+      const client = await shell.sessions.main.client(shell.signal);
+      await client.rename(source, name, { signal: shell.signal, overwrite: shell.onExist === "overwrite" });
+    },
+  },
+  {
+    name: "ping",
+    usage: "ping",
+    about: "tell how long an answer takes (needs a tandem peer)",
+    arguments: [0, 0],
+    run: async (shell) => {
+      const { signal } = shell;
+      // The first answer is the one that finds out what the server speaks.
+      await shell.retrying((client) => client.ping({ signal }));
+      const ms = await shell.retrying((client) => client.ping({ signal }));
+      await shell.output.line(`${ms.toFixed(2)} ms`, signal);
+    },
+  },
+  {
     name: "cd",
     usage: "cd [PATH]",
     about: "go to a remote folder",
@@ -106,9 +171,8 @@ export const COMMANDS: readonly ShellCommand[] = [
     run: async (shell, { words }) => {
       const path = shell.remote(words[0] ?? "/");
       // Asked for, not believed: a folder that cannot be listed is none to be in.
-      await Array.fromAsync(
-        shell.client.list(`/${path}`, { signal: shell.signal }),
-      );
+      const { signal } = shell;
+      await shell.retrying((client) => Array.fromAsync(client.list(`/${path}`, { signal })));
       shell.folder = path;
     },
   },
@@ -171,52 +235,51 @@ export const COMMANDS: readonly ShellCommand[] = [
   },
 ];
 
-function assertPlainFlags(shell: Shell, args: ParsedArgs): void {
-  for (const flag of [RECURSIVE, CONTINUE]) {
-    if (!args.has(flag.name)) continue;
-    throw new TandemError(
-      "unsupported",
-      `-${flag.short} needs the tandem exchange; this session speaks the ${shell.client.mode} one`,
-    );
-  }
+function transferFlags(args: ParsedArgs) {
+  return { recursive: args.has("recursive"), resume: args.has("continue") };
+}
+
+/** Does the same with several remote names, and tells at the end which failed. */
+async function each(
+  shell: Shell,
+  words: readonly string[],
+  run: (client: Client, path: string) => Promise<void>,
+): Promise<void> {
+  const jobs = words.map((word) => ({ from: shell.remoteFromRoot(word), to: "" }));
+  await runJobs(shell, jobs, (client, { from }) => run(client, from));
 }
 
 async function list(shell: Shell, args: ParsedArgs): Promise<void> {
-  const typed = args.words[0] ?? ".";
-  // Names are shown from the folder that was asked for, as `ls -R` of a shell does with paths.
-  const show = async (folder: string, prefix: string): Promise<void> => {
-    const below: RemoteEntry[] = [];
-    for await (
-      const entry of shell.client.list(folder, { signal: shell.signal })
-    ) {
-      await shell.output.entry(entry, prefix + entry.name, args.has("long"), shell.signal);
-      // A server may call a folder "." or "..": there the way would have no end.
-      const isBelow = entry.kind === "directory" && resolveRemotePath(ROOT, entry.name) === entry.name;
-      if (isBelow) below.push(entry);
+  const folder = shell.remoteFromRoot(args.words[0] ?? ".");
+  const recursive = args.has("recursive");
+  const { signal, output } = shell;
+  const show = (entry: RemoteEntry, path: string) => output.entry(entry, path, args.has("long"), signal);
+  const entriesOf = (path: string, recursive: boolean) =>
+    shell.retrying((client) => Array.fromAsync(client.list(path, { recursive, signal })));
+  if (recursive) {
+    try {
+      for (const entry of await entriesOf(folder, true)) {
+        await show(entry, entry.name);
+        if (entry.error !== undefined) {
+          output.error(new TandemError(entry.error, `the server does not list "${entry.name}"`));
+        }
+      }
+      return;
+    } catch (error) {
+      if (!(error instanceof TandemError) || error.code !== "unsupported") throw error;
     }
-    if (!args.has("recursive")) return;
-    for (const { name } of below) {
-      await show(`${folder}/${name}`, `${prefix}${name}/`);
+  }
+  // Names are shown from the folder that was asked for, as `ls -R` of a shell does with paths.
+  const showPlain = async (path: string, prefix: string): Promise<void> => {
+    const entries = await entriesOf(path, false);
+    for (const entry of entries) await show(entry, prefix + entry.name);
+    if (!recursive) return;
+    for (const { name, kind } of entries) {
+      // A server may call a folder "." or "..": there the way would have no end.
+      if (kind === "directory" && isPlainName(name)) await showPlain(`${path}/${name}`, `${prefix}${name}/`);
     }
   };
-  await show(shell.remoteFromRoot(typed), "");
-}
-
-async function localFolderEntries(path: string): Promise<Deno.DirEntry[]> {
-  try {
-    const entries = await Array.fromAsync(Deno.readDir(path));
-    return entries.sort((a, b) => a.name < b.name ? -1 : 1);
-  } catch (error) {
-    throw localError(error, path);
-  }
-}
-
-/** A failure of the local disk, in the words of an exit code. */
-export function localError(error: unknown, path: string): TandemError {
-  if (error instanceof TandemError) return error;
-  const text = error instanceof Error ? error.message : String(error);
-  const code = error instanceof Deno.errors.NotADirectory ? "not-directory" : "local-io";
-  return new TandemError(code, `"${path}": ${text}`, { cause: error });
+  await showPlain(folder, "");
 }
 
 /** The lines of `help`, or of `help COMMAND`. */

@@ -9,6 +9,7 @@ import {
   connect,
   type ConnectOptions,
   DEFAULT_PORT,
+  type Mode,
   resolveRemotePath,
   ROOT,
   TandemError,
@@ -19,6 +20,7 @@ import { parseHost } from "./host.ts";
 import { Output } from "./output.ts";
 import { runLines, terminalLines, textLines } from "./lines.ts";
 import { printHelp } from "./print_help.ts";
+import { Sessions } from "./sessions.ts";
 import { ON_EXIST, Shell } from "./shell.ts";
 
 /** The flags of `connect`. */
@@ -34,7 +36,8 @@ export const CONNECT_FLAGS: readonly Flag[] = [
     value: "S",
     about: "seconds to wait for any answer (30; 60 for data)",
   },
-  { name: "plain", about: "speak the plain exchange" },
+  { name: "plain", about: "speak the plain exchange only" },
+  { name: "require-tandem", about: "speak the tandem exchange only" },
   {
     name: "zero-is-missing",
     about: "plain: a get of size zero is a missing file",
@@ -44,6 +47,14 @@ export const CONNECT_FLAGS: readonly Flag[] = [
     value: "WHAT",
     about: `where a name is taken: ${ON_EXIST.join(", ")}`,
   },
+  {
+    name: "parallel",
+    short: "P",
+    value: "N",
+    about: "sessions at one time: for files, or ranges of a large one (1)",
+  },
+  { name: "retry", value: "N", about: "reconnect and continue, up to N times (0)" },
+  { name: "verify", about: "compare SHA-256 as well as CRC-32 (tandem)" },
   { name: "file", short: "f", value: "FILE", about: "read commands from FILE" },
   { name: "json", about: "one JSON object a line on stdout" },
   { name: "no-progress", about: "no progress line" },
@@ -52,6 +63,11 @@ export const CONNECT_FLAGS: readonly Flag[] = [
   { name: "verbose", short: "v", about: "more on stderr" },
   { name: "help", short: "h", about: "this text" },
 ];
+
+/** More sessions than this are no help, and a strain on the server. */
+const MAX_PARALLEL = 64;
+
+const MAX_RETRIES = 1_000;
 
 /** Runs `connect`; returns the exit code. */
 export async function runConnect(args: readonly string[]): Promise<number> {
@@ -94,6 +110,9 @@ async function runSession(
   }
   const onExist = oneOf(options, "on-exist", ON_EXIST);
   const limits = limitsOf(options);
+  const mode = modeOf(options);
+  const parallel = wholeNumber(options, "parallel", 1, MAX_PARALLEL) ?? 1;
+  const retries = wholeNumber(options, "retry", 0, MAX_RETRIES) ?? 0;
   using output = new Output({
     json: options.has("json"),
     quiet: options.has("quiet"),
@@ -107,15 +126,31 @@ async function runSession(
     const connection: ConnectOptions = {
       ...target,
       limits,
+      ...(mode === undefined ? {} : { mode }),
       zeroIsMissing: options.has("zero-is-missing"),
-      signal: interruption.renew(),
-      onEvent: (event) => output.event(event),
     };
-    await using client = await connect(connection);
+    let sessionsOpened = 0;
+    await using sessions = new Sessions({
+      open: (signal) => {
+        const first = sessionsOpened++ === 0;
+        // One greeting is enough for all.
+        return connect({
+          ...connection,
+          signal,
+          onEvent: (event) => first || event.event !== "hello" ? output.event(event) : undefined,
+        });
+      },
+      parallel,
+      retries,
+      say: (text) => output.say(text),
+    });
+    const signal = interruption.renew();
+    await sessions.main.run(() => Promise.resolve(), signal);
     const interactive = Deno.stdin.isTerminal() && !options.has("no-input");
     const shell = new Shell({
-      client,
+      sessions,
       output,
+      verify: options.has("verify"),
       onExist,
       readsStdin: words.length === 0 && lines === undefined,
       ask: interactive && !output.json ? (question) => prompt(question) : undefined,
@@ -133,6 +168,7 @@ async function runSession(
         stopAtFailure: true,
       });
     }
+    if (Deno.stdin.isTerminal()) await findOut(shell, interruption.renew());
     return await runLines(
       shell,
       Deno.stdin.isTerminal() ? terminalLines(shell, target.hostname) : await textLines("-"),
@@ -141,6 +177,24 @@ async function runSession(
   } catch (error) {
     return interruption.exitCode ?? report(error, words.join(" ") || undefined);
   }
+}
+
+/** Has the server answer before somebody thinks about a first command for longer than it waits for one. */
+async function findOut(shell: Shell, signal: AbortSignal): Promise<void> {
+  const client = await shell.sessions.main.client(signal);
+  try {
+    await client.ping({ signal });
+  } catch (error) {
+    // A plain server has answered too.
+    if (!(error instanceof TandemError) || client.mode === undefined) throw error;
+  }
+}
+
+function modeOf(options: ParsedArgs): Mode | undefined {
+  if (options.has("plain") && options.has("require-tandem")) {
+    throw usage("--plain and --require-tandem exclude each other");
+  }
+  return options.has("plain") ? "plain" : options.has("require-tandem") ? "tandem" : undefined;
 }
 
 /** Tells an error; returns its exit code. */

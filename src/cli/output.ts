@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { ClientEvent, FileEvent, RemoteEntry, TandemError } from "../../mod.ts";
+import type { ClientEvent, FileEvent, ProgressEvent, RemoteEntry, TandemError } from "../../mod.ts";
 import { ProgressLine, size } from "./progress.ts";
 import {
   environment,
@@ -35,10 +35,32 @@ export interface OutputOptions {
   readonly progress: boolean;
 }
 
+/** Several files that are moved by one command. */
+interface JobProgress {
+  readonly files: number;
+  readonly totalBytes: number | undefined;
+  /** Files that are there, and their bytes. */
+  ended: number;
+  endedBytes: number;
+  /** The bytes of those under way. */
+  readonly under: Map<string, number>;
+}
+
+/** Permission bits as `ls -l` shows them. */
+export function formatMode(mode: number): string {
+  return [..."rwxrwxrwx"].map((letter, i) => mode & (0o400 >> i) ? letter : "-").join("");
+}
+
+/** A time, to the second. */
+function seconds(time: Date): string {
+  return time.toISOString().replace(/\.\d+Z$/, "Z");
+}
+
 /** The output of one `connect`. */
 export class Output implements Disposable {
   readonly #options: OutputOptions;
   readonly #progress: ProgressLine | undefined;
+  #job: JobProgress | undefined;
   /** With `--json`, the lines that the command printed so far. */
   #lines: string[] = [];
   #jsonProgressMs = 0;
@@ -71,12 +93,28 @@ export class Output implements Disposable {
         return;
       case "progress":
         if (this.json) return this.#jsonProgress(event);
-        this.#progress?.update(event.path, event.bytes, event.totalBytes ?? event.bytes);
-        return;
+        return this.#showProgress(event);
       case "file":
+        if (this.#job !== undefined) {
+          this.#job.ended++;
+          this.#job.endedBytes += event.bytes;
+          this.#job.under.delete(event.path);
+        }
         if (this.json) return this.object(event);
         return this.#file(event);
     }
+  }
+
+  #showProgress({ path, bytes, totalBytes }: ProgressEvent): void {
+    const job = this.#job;
+    if (job === undefined || job.files === 1) {
+      this.#progress?.update(path, bytes, totalBytes ?? bytes);
+      return;
+    }
+    job.under.set(path, bytes);
+    let moved = job.endedBytes;
+    for (const bytes of job.under.values()) moved += bytes;
+    this.#progress?.update(`${job.ended}/${job.files} ${path}`, moved, job.totalBytes ?? moved);
   }
 
   /** As often as the progress line is drawn: a reader wants to know, not to count. */
@@ -87,11 +125,13 @@ export class Output implements Disposable {
     this.object(event);
   }
 
-  #file({ path, outcome, bytes, durationMs }: FileEvent): void {
+  #file({ path, outcome, bytes, resumedBytes, startedOver, durationMs }: FileEvent): void {
     const seconds = durationMs / 1_000;
-    const rate = durationMs === 0 ? "" : `, ${size(bytes / seconds)}/s`;
+    const rate = durationMs === 0 ? "" : `, ${size((bytes - resumedBytes) / seconds)}/s`;
+    if (startedOver) this.say(`started ${path} over: what was there is not how it begins`);
+    const resumed = resumedBytes === 0 ? "" : `, ${size(resumedBytes)} of it were there already`;
     this.say(
-      `${outcome} ${path} (${size(bytes)} in ${seconds.toFixed(2)} s${rate})`,
+      `${outcome} ${path} (${size(bytes)}${resumed}, in ${seconds.toFixed(2)} s${rate})`,
     );
   }
 
@@ -121,14 +161,28 @@ export class Output implements Disposable {
 
   /** Prints one name of a listing. */
   entry(entry: RemoteEntry, path: string, long: boolean, signal: AbortSignal): Promise<void> {
-    const { kind, size } = entry;
+    const { kind, mode, mtime } = entry;
     if (this.json) {
-      return this.#writePatiently(jsonLine({ v: JSON_VERSION, event: "entry", name: path, kind, size }), signal);
+      return this.#writePatiently(jsonLine({ v: JSON_VERSION, event: "entry", ...entry, name: path }), signal);
     }
     const name = printableName(path, Deno.stdout.isTerminal());
     const suffix = kind === "directory" ? "/" : "";
-    const details = `${kind === "directory" ? "d" : "-"} ${(size?.toString() ?? "-").padStart(12)} `;
-    return this.#writePatiently(`${long ? details : ""}${name}${suffix}`, signal);
+    const details = [
+      `${kind === "directory" ? "d" : "-"}${mode === undefined ? "" : formatMode(mode)}`,
+      (entry.size?.toString() ?? "-").padStart(12),
+      ...mtime === undefined ? [] : [seconds(mtime)],
+    ];
+    return this.#writePatiently(`${long ? `${details.join(" ")} ` : ""}${name}${suffix}`, signal);
+  }
+
+  /** Prints what is known of a file or folder, a line each. */
+  async details(entry: RemoteEntry, signal: AbortSignal): Promise<void> {
+    if (this.json) return await this.entry(entry, entry.name, false, signal);
+    const { name, kind, size, mtime, mode } = entry;
+    const known = { name, kind, size, mtime: mtime && seconds(mtime), mode: mode?.toString(8).padStart(4, "0") };
+    for (const [key, value] of Object.entries(known)) {
+      if (value !== undefined) await this.line(`${key}: ${value}`, signal);
+    }
   }
 
   /** Prints a line that was asked for. */
@@ -144,8 +198,11 @@ export class Output implements Disposable {
     writeStderr(printable(text));
   }
 
-  /** Tells that a transfer begins, from which on it is timed. */
-  begin(): void {
+  /** Tells that transfers begin, of so many bytes each where that is known; from here on they are timed. */
+  begin(sizes: readonly (number | undefined)[]): void {
+    const known = sizes.every((bytes) => bytes !== undefined);
+    const totalBytes = known ? sizes.reduce((sum: number, bytes) => sum + (bytes ?? 0), 0) : undefined;
+    this.#job = { files: sizes.length, ended: 0, endedBytes: 0, totalBytes, under: new Map() };
     this.#progress?.begin();
   }
 

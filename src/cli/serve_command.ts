@@ -33,7 +33,7 @@ export const SERVE_FLAGS: readonly Flag[] = [
   },
   {
     name: "overwrite",
-    about: "clients may also replace files (includes --write)",
+    about: "clients may also replace, remove and rename (includes --write)",
   },
   {
     name: "allow-anonymous-write",
@@ -76,6 +76,7 @@ export const SERVE_FLAGS: readonly Flag[] = [
     about: "bytes per second of each transfer (no limit)",
   },
   { name: "plain-only", about: "speak the plain exchange only" },
+  { name: "require-tandem", about: "speak the tandem exchange only" },
   {
     name: "log",
     value: "text|json",
@@ -98,6 +99,9 @@ export async function runServe(args: readonly string[]): Promise<number> {
   }
   const hostname = parsed.text("host") ?? "127.0.0.1";
   assertSafe(parsed, hostname);
+  if (parsed.has("plain-only") && parsed.has("require-tandem")) {
+    throw usage("--plain-only and --require-tandem exclude each other");
+  }
   const dataPorts = portRange(parsed);
   await using server = serve({
     root: parsed.words[0] ?? ".",
@@ -105,6 +109,8 @@ export async function runServe(args: readonly string[]): Promise<number> {
     port: wholeNumber(parsed, "port", 0, 65_535) ?? DEFAULT_PORT,
     write: parsed.has("write"),
     overwrite: parsed.has("overwrite"),
+    ...(parsed.has("plain-only") ? { mode: "plain" } : {}),
+    ...(parsed.has("require-tandem") ? { mode: "tandem" } : {}),
     ...(dataPorts === undefined ? {} : { dataPorts }),
     limits: limitsOf(parsed),
     onEvent: eventWriter(parsed),

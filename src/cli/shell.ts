@@ -6,10 +6,11 @@
  */
 
 import { resolve } from "node:path";
-import { type Client, type RemotePath, resolveRemotePath, ROOT, TandemError } from "../../mod.ts";
-import { COMMANDS, TANDEM_COMMANDS } from "./commands.ts";
+import { type Client, type RemotePath, resolveRemotePath, ROOT, type TandemError } from "../../mod.ts";
+import { COMMANDS } from "./commands.ts";
 import { nearMiss, parseFlags, usage } from "./flags.ts";
 import type { Output } from "./output.ts";
+import type { Sessions } from "./sessions.ts";
 
 /** What happens to a file whose name is taken. */
 export const ON_EXIST = [
@@ -27,10 +28,12 @@ export type OnExist = typeof ON_EXIST[number];
 
 /** What a shell is made of. */
 export interface ShellOptions {
-  /** The open session. */
-  readonly client: Client;
+  /** The sessions. */
+  readonly sessions: Sessions;
   /** Where results go. */
   readonly output: Output;
+  /** Whether SHA-256 is compared too. */
+  readonly verify: boolean;
   /** What happens to a file whose name is taken; undefined where the user did not say. */
   readonly onExist: OnExist | undefined;
   /** Asks the user; undefined where nobody can be asked. */
@@ -43,10 +46,12 @@ export interface ShellOptions {
 
 /** The state that commands work with. */
 export class Shell {
-  /** The open session. */
-  readonly client: Client;
+  /** The sessions. */
+  readonly sessions: Sessions;
   /** Where results go. */
   readonly output: Output;
+  /** Whether SHA-256 is compared too. */
+  readonly verify: boolean;
   /** What the user said of names that are taken. */
   onExist: OnExist | undefined;
   /** Asks the user, where somebody can be asked. */
@@ -64,7 +69,8 @@ export class Shell {
 
   /** Begins in the process's folder. */
   constructor(options: ShellOptions) {
-    this.client = options.client;
+    this.sessions = options.sessions;
+    this.verify = options.verify;
     this.output = options.output;
     this.onExist = options.onExist;
     this.ask = options.ask;
@@ -87,6 +93,11 @@ export class Shell {
     return `/${this.remote(typed)}`;
   }
 
+  /** Asks the server for something, and asks again where `--retry` says so. */
+  retrying<T>(work: (client: Client) => Promise<T>): Promise<T> {
+    return this.sessions.main.run(work, this.signal);
+  }
+
   /** The local path that was typed, absolute. */
   local(typed: string): string {
     return resolve(this.localFolder, typed);
@@ -106,7 +117,7 @@ export class Shell {
     const [name, ...args] = words;
     if (name === undefined) return;
     const command = COMMANDS.find((one) => one.name === name || one.aliases?.includes(name));
-    if (command === undefined) throw unknownCommand(name, this.client.mode ?? "plain");
+    if (command === undefined) throw unknownCommand(name);
     const parsed = parseFlags(args, command.flags ?? []);
     const [least, most] = command.arguments;
     if (parsed.words.length < least || parsed.words.length > most) {
@@ -117,13 +128,7 @@ export class Shell {
   }
 }
 
-function unknownCommand(name: string, mode: string): TandemError {
-  if (TANDEM_COMMANDS.includes(name)) {
-    return new TandemError(
-      "unsupported",
-      `"${name}" needs the tandem exchange; this session speaks the ${mode} one`,
-    );
-  }
+function unknownCommand(name: string): TandemError {
   const known = COMMANDS.map((command) => command.name);
   return usage(`unknown command "${name}"`, nearMiss(name, known));
 }

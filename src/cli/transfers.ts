@@ -1,21 +1,29 @@
 /**
- * `get`, `put` and `cat`: where files go, what happens when a name is taken, and
- * what is said when some of several fail.
+ * `get`, `put` and `cat`: where files go, and what happens when a name is taken.
  *
  * @module
  */
 
 import { basename, join, posix } from "node:path";
-import { type RemoteEntry, TandemError } from "../../mod.ts";
+import { type Client, downloadInRanges, TandemError } from "../../mod.ts";
 import { usage } from "./flags.ts";
+import { localTree, makeLocalFolders, makeRemoteFolders, remoteTree } from "./folders.ts";
+import { type Job, runJobs } from "./jobs.ts";
+import { freeLocalName, isLocalFolder, statLocal } from "./local.ts";
+import { RemoteNames } from "./remote_names.ts";
 import type { OnExist, Shell } from "./shell.ts";
 import { writeStdoutBytes } from "./terminal.ts";
 
-/** One file to be moved, both names as they are used. */
-interface Job {
-  readonly from: string;
-  readonly to: string;
+/** How files are moved. */
+export interface TransferFlags {
+  /** Folders with all that is in them. */
+  readonly recursive: boolean;
+  /** What was begun is continued. */
+  readonly resume: boolean;
 }
+
+/** A file of at least this size is fetched in ranges where there are several sessions, in bytes. */
+const RANGES_FROM_BYTES = 64 * 1024 * 1024;
 
 /**
  * Fetches files, as `cp` would: into the last name where that is an existing
@@ -26,6 +34,7 @@ interface Job {
 export async function getFiles(
   shell: Shell,
   words: readonly string[],
+  flags: TransferFlags,
 ): Promise<void> {
   const [first = "", second] = words;
   if (words.length === 2 && second === "-") {
@@ -34,118 +43,106 @@ export async function getFiles(
   const remotes = words.length === 1 ? words : words.slice(0, -1);
   const target = words.length === 1 ? "." : words.at(-1) ?? ".";
   const into = await isLocalFolder(shell.local(target));
-  if (!into && (remotes.length > 1 || target.endsWith("/"))) {
+  const makes = flags.recursive && remotes.length === 1;
+  if (!into && (remotes.length > 1 || target.endsWith("/") && !makes)) {
     throw usage(`"${target}" is not an existing folder`, "make it first, or give the name of a file");
   }
-  const jobs = remotes.map((remote): Job => {
-    const from = shell.remote(remote);
-    const to = into ? join(target, basename(from)) : target;
-    return { from: `/${from}`, to: shell.local(to) };
-  });
-  await runJobs(shell, jobs, (job) => getFile(shell, job));
+  const there = new RemoteNames(shell);
+  const jobs: Job[] = [];
+  const failed: Parameters<typeof runJobs>[3] = [];
+  for (const remote of remotes) {
+    const from = shell.remoteFromRoot(remote);
+    const to = shell.local(into ? join(target, basename(from)) : target);
+    if (flags.recursive && await there.kindOf(from) === "directory") {
+      const tree = await shell.retrying((client) => remoteTree(shell, client, from, to));
+      await makeLocalFolders(tree.folders);
+      for (const job of tree.jobs) jobs.push(job);
+      failed.push(...tree.failed);
+    } else {
+      jobs.push({ from, to });
+    }
+  }
+  const [only] = jobs;
+  const lanes = shell.sessions.lanes.length;
+  if (jobs.length === 1 && only !== undefined && lanes > 1 && !flags.resume && await inRanges(shell, only)) return;
+  await runJobs(shell, jobs, (client, job, attempt) => {
+    // What another try left behind is continued where that is possible.
+    const resume = flags.resume || shell.onExist === "resume" || attempt > 0 && client.mode === "tandem";
+    return getFile(shell, client, job, resume);
+  }, failed);
 }
 
 /**
  * Stores files, as `cp` would: into the last name where that is an existing
- * folder, else as that name. The plain exchange cannot be asked about a name, so
- * the folder that it is in is listed.
+ * folder, else as that name.
  *
  * @throws {TandemError} what a single file failed with; `partial` where some of several did.
  */
-export async function putFiles(shell: Shell, words: readonly string[]): Promise<void> {
+export async function putFiles(shell: Shell, words: readonly string[], flags: TransferFlags): Promise<void> {
   const there = new RemoteNames(shell);
   const locals = words.length === 1 ? words : words.slice(0, -1);
   const target = words.length === 1 ? "." : words.at(-1) ?? ".";
-  const folder = shell.remote(target);
-  const into = /(^|\/)\.{0,2}$/.test(target) || await there.kindOf(folder) === "directory";
+  const folder = shell.remoteFromRoot(target);
+  const into = /(^|\/)\.{0,2}$/.test(target) && !flags.recursive || await there.kindOf(folder) === "directory";
   if (!into && locals.length > 1) throw usage(`"${target}" is not an existing folder at the server`);
-  const jobs = locals.map((local): Job => {
-    if (local !== "-") return { from: local, to: into ? `/${folder}/${basename(local)}` : `/${folder}` };
-    if (into) throw usage("put - needs a name: put - REMOTE");
-    if (shell.readsStdin) {
-      throw usage("put - takes its bytes from stdin, where the commands come from", "give the commands with -f FILE");
-    }
-    return { from: local, to: `/${folder}` };
-  });
-  await runJobs(shell, jobs, (job) => putFile(shell, job, there));
-}
-
-/** What is in the folders at the server, each listed once for one command. */
-class RemoteNames {
-  readonly #shell: Shell;
-  readonly #folders = new Map<string, Map<string, RemoteEntry["kind"]>>();
-
-  constructor(shell: Shell) {
-    this.#shell = shell;
-  }
-
-  /** What a path names; undefined where it names nothing, or where the server does not list its folder. */
-  async kindOf(path: string): Promise<RemoteEntry["kind"] | undefined> {
-    const { dir, base } = posix.parse(`/${path}`);
-    return (await this.#list(dir)).get(base);
-  }
-
-  async #list(folder: string): Promise<Map<string, RemoteEntry["kind"]>> {
-    const known = this.#folders.get(folder);
-    if (known !== undefined) return known;
-    const names = new Map<string, RemoteEntry["kind"]>();
-    this.#folders.set(folder, names);
-    try {
-      for await (const { name, kind } of this.#shell.client.list(folder, { signal: this.#shell.signal })) {
-        names.set(name, kind);
+  const jobs: Job[] = [];
+  const failed: Parameters<typeof runJobs>[3] = [];
+  for (const local of locals) {
+    const from = shell.local(local);
+    const to = into ? posix.join(folder, basename(from)) : folder;
+    if (local === "-") {
+      if (into) throw usage("put - needs a name: put - REMOTE");
+      if (shell.readsStdin) {
+        throw usage("put - takes its bytes from stdin, where the commands come from", "give the commands with -f FILE");
       }
-    } catch (error) {
-      // Some servers list nothing; what is there they will have to see to themselves.
-      if (!(error instanceof TandemError) || error.code !== "not-found") throw error;
-    }
-    return names;
-  }
-
-  /** The first of PATH.1, PATH.2, … that names nothing. */
-  async freeName(path: string): Promise<string> {
-    await this.kindOf(path);
-    const names = this.#folders.get(posix.dirname(path));
-    return freeName(path, (name) => names?.has(posix.basename(name)) ?? false);
-  }
-}
-
-/** Does all jobs; one that fails does not keep the others from being done, unless the session is gone. */
-async function runJobs(
-  shell: Shell,
-  jobs: readonly Job[],
-  run: (job: Job) => Promise<void>,
-): Promise<void> {
-  const failed: { job: Job; error: TandemError }[] = [];
-  for (const job of jobs) {
-    try {
-      shell.output.begin();
-      await run(job);
-    } catch (error) {
-      if (!(error instanceof TandemError) || jobs.length === 1) throw error;
-      failed.push({ job, error });
-      if (endsSession(error) || shell.signal.aborted) break;
-      shell.output.error(error);
+      jobs.push({ from: "-", to });
+    } else if (flags.recursive && await isLocalFolder(from)) {
+      const tree = await localTree(shell, from, to);
+      await shell.retrying((client) => makeRemoteFolders(shell, client, tree.folders));
+      for (const job of tree.jobs) jobs.push(job);
+      failed.push(...tree.failed);
+    } else {
+      jobs.push({ from: local, to });
     }
   }
-  const [first] = failed;
-  if (first === undefined) return;
-  const sameCause = failed.length === jobs.length &&
-    failed.every(({ error }) => error.code === first.error.code);
-  if (sameCause || endsSession(first.error)) throw first.error;
-  const names = failed.map(({ job }) => job.from).join(", ");
-  throw new TandemError(
-    "partial",
-    `${failed.length} of ${jobs.length} files failed: ${names}`,
-  );
+  const resume = flags.resume || shell.onExist === "resume";
+  await runJobs(shell, jobs, (client, job, attempt) => putFile(shell, client, { job, there, resume, attempt }), failed);
 }
 
-function endsSession({ code }: TandemError): boolean {
-  return code === "aborted" || code === "connect";
+/** Fetches one large file over all sessions; returns whether it did. */
+async function inRanges(shell: Shell, job: Job): Promise<boolean> {
+  const { signal, output, verify } = shell;
+  const client = await shell.sessions.main.client(signal);
+  const entry = await client.stat(job.from, { signal }).catch((error) => {
+    if (error instanceof TandemError && error.code === "unsupported") return undefined;
+    throw error;
+  });
+  if (verify || entry?.kind !== "file" || (entry.size ?? 0) < RANGES_FROM_BYTES) return false;
+  // Whatever is to be decided about a name that is taken, is decided elsewhere.
+  if (shell.onExist !== "overwrite" && await statLocal(job.to) !== undefined) return false;
+  const clients = await Promise.all(shell.sessions.lanes.map((lane) => lane.client(signal)));
+  output.begin([entry.size]);
+  const path = job.from.slice(1);
+  const result = await downloadInRanges(clients, job.from, job.to, {
+    signal,
+    overwrite: shell.onExist === "overwrite",
+    onProgress: (bytes, totalBytes) => output.event({ event: "progress", path, bytes, totalBytes }),
+  });
+  output.event({ event: "file", path, ...result });
+  return true;
 }
 
-async function getFile(shell: Shell, job: Job): Promise<void> {
-  const { signal } = shell;
-  const download = (to: string, overwrite: boolean) => shell.client.download(job.from, to, { signal, overwrite });
+async function getFile(shell: Shell, client: Client, job: Job, resume: boolean): Promise<void> {
+  const { signal, verify } = shell;
+  const download = async (to: string, overwrite: boolean) => {
+    await client.download(job.from, to, { signal, overwrite, resume, verify });
+  };
+  if (shell.onExist === "newer") {
+    if (await isNewerHere(shell, client, job)) {
+      return shell.output.say(`skipped ${job.to}: it is as new here, or newer`);
+    }
+    return await download(job.to, true);
+  }
   try {
     await download(job.to, shell.onExist === "overwrite");
   } catch (error) {
@@ -161,21 +158,65 @@ async function getFile(shell: Shell, job: Job): Promise<void> {
   }
 }
 
-async function putFile(shell: Shell, job: Job, there: RemoteNames): Promise<void> {
-  let { to } = job;
-  // Many servers replace a file without a word, so it is for this side to look.
-  if (shell.onExist !== "overwrite" && await there.kindOf(to) === "file") {
-    const taken = new TandemError("exists", `"${to}" exists already at the server`);
-    const choice = decide(shell, to, taken);
-    if (choice === "skip") return shell.output.say(`skipped ${to}: it exists`);
-    if (choice === "rename") to = await there.freeName(to);
+/** Whether the local file is not older than the remote one. */
+async function isNewerHere({ signal }: Shell, client: Client, job: Job): Promise<boolean> {
+  const here = await statLocal(job.to);
+  if (here === undefined) return false;
+  const { mtime } = await client.stat(job.from, { signal });
+  // Disks keep times to different fractions of a second.
+  return mtime !== undefined && here.mtime !== null && here.mtime.getTime() >= Math.floor(mtime.getTime());
+}
+
+/** A file that is stored. */
+interface PutJob {
+  readonly job: Job;
+  readonly there: RemoteNames;
+  readonly resume: boolean;
+  /** Which try it is, from 0. */
+  readonly attempt: number;
+}
+
+async function putFile(shell: Shell, client: Client, { job, there, resume, attempt }: PutJob): Promise<void> {
+  const { signal, verify, onExist } = shell;
+  const upload = async (to: string, onExist: "error" | "overwrite" | "newer") => {
+    if (job.from === "-") {
+      if (attempt > 0) throw new TandemError("disconnected", "what came from stdin is gone, and cannot be sent again");
+      await client.put(to, Deno.stdin.readable, { signal, onExist, verify });
+    } else {
+      // What another try left behind is continued where that is possible.
+      const continues = resume || attempt > 0 && client.mode === "tandem";
+      await client.upload(shell.local(job.from), to, { signal, onExist, verify, resume: continues });
+    }
+  };
+  if (onExist === "overwrite") return await upload(job.to, "overwrite");
+  // Many plain servers replace a file without a word, so it is for this side to look.
+  const kind = client.mode === "tandem" ? undefined : await there.kindOf(job.to);
+  try {
+    if (client.mode !== "tandem" && kind === "file") {
+      throw new TandemError("exists", `"${job.to}" exists already at the server`);
+    }
+    await upload(job.to, onExist === "newer" ? "newer" : "error");
+  } catch (error) {
+    if (!isTaken(error)) throw error;
+    if (attempt > 0 && await isStored(shell, client, job)) return;
+    if (onExist === "newer") return shell.output.say(`skipped ${job.to}: it is as new at the server, or newer`);
+    const choice = decide(shell, job.to, error);
+    if (choice === "skip") return shell.output.say(`skipped ${job.to}: it exists`);
+    await upload(choice === "rename" ? await there.freeName(job.to) : job.to, choice === "rename" ? "error" : choice);
   }
+}
+
+/** Whether the try before this one came to its end after all, and only its answer was lost. */
+async function isStored(shell: Shell, client: Client, job: Job): Promise<boolean> {
+  if (job.from === "-" || client.mode !== "tandem") return false;
   const { signal } = shell;
-  if (job.from === "-") {
-    await shell.client.put(to, Deno.stdin.readable, { signal });
-  } else {
-    await shell.client.upload(shell.local(job.from), to, { signal });
-  }
+  const there = await client.stat(job.to, { signal });
+  const here = await statLocal(shell.local(job.from));
+  if (there.size !== here?.size) return false;
+  const { hashLocal } = await import("./hash_local.ts");
+  const same = await client.hash(job.to, { signal }) === await hashLocal(shell.local(job.from));
+  if (same) shell.output.say(`stored ${job.to}: it was there already`);
+  return same;
 }
 
 /** Writes a remote file to stdout. */
@@ -183,9 +224,11 @@ export async function copyToStdout(shell: Shell, typed: string): Promise<void> {
   if (shell.output.json) {
     throw usage("file contents and --json cannot share stdout");
   }
-  const { signal } = shell;
-  await using download = await shell.client.get(shell.remoteFromRoot(typed), {
+  const { signal, verify } = shell;
+  const client = await shell.sessions.main.client(signal);
+  await using download = await client.get(shell.remoteFromRoot(typed), {
     signal,
+    verify,
   });
   for await (const chunk of download.readable) await writeStdoutBytes(chunk, signal);
 }
@@ -194,25 +237,25 @@ function isTaken(error: unknown): error is TandemError {
   return error instanceof TandemError && error.code === "exists";
 }
 
-/** What is done about a local name that is taken; throws where it is an error. */
+/** What is done about a name that is taken; throws where it is an error. */
 function decide(
   shell: Shell,
-  local: string,
+  name: string,
   taken: TandemError,
 ): "skip" | "overwrite" | "rename" {
   const { onExist, ask } = shell;
   if (onExist === "skip" || onExist === "overwrite" || onExist === "rename") {
     return onExist;
   }
-  if (onExist === "newer" || onExist === "resume") throw needsTandem(onExist);
-  if (onExist === "error" || ask === undefined) {
+  const asks: readonly (OnExist | undefined)[] = ["ask", undefined];
+  if (!asks.includes(onExist) || ask === undefined) {
     throw new TandemError("exists", taken.message, {
       cause: taken,
-      hint: "choose with --on-exist skip, overwrite or rename",
+      hint: "choose with --on-exist skip, overwrite, rename, newer or resume",
     });
   }
   const answer = ask(
-    `${local} exists. [s]kip, [o]verwrite, [r]ename, or [S]kip, [O]verwrite, [R]ename all?`,
+    `${name} exists. [s]kip, [o]verwrite, [r]ename, or [S]kip, [O]verwrite, [R]ename all?`,
   );
   const choices = { s: "skip", o: "overwrite", r: "rename" } as const;
   const letter = answer?.trim().charAt(0) ?? "s";
@@ -220,41 +263,4 @@ function decide(
     "skip";
   if (letter !== letter.toLowerCase()) shell.onExist = choice;
   return choice;
-}
-
-function needsTandem(onExist: OnExist): TandemError {
-  return new TandemError(
-    "unsupported",
-    `--on-exist ${onExist} needs the tandem exchange: the plain one tells neither times nor beginnings`,
-  );
-}
-
-async function isLocalFolder(path: string): Promise<boolean> {
-  try {
-    return (await Deno.stat(path)).isDirectory;
-  } catch (error) {
-    if (
-      error instanceof Deno.errors.NotFound ||
-      error instanceof Deno.errors.NotADirectory
-    ) {
-      return false;
-    }
-    throw new TandemError("local-io", `"${path}": ${String(error)}`, {
-      cause: error,
-    });
-  }
-}
-
-async function freeLocalName(path: string): Promise<string> {
-  const folder = join(path, "..");
-  const taken = new Set<string>();
-  for await (const { name } of Deno.readDir(folder)) taken.add(name);
-  return freeName(path, (name) => taken.has(basename(name)));
-}
-
-/** The first of NAME.1, NAME.2, … that is not taken, as curl has it. */
-function freeName(path: string, isTaken: (path: string) => boolean): string {
-  for (let i = 1;; i++) {
-    if (!isTaken(`${path}.${i}`)) return `${path}.${i}`;
-  }
 }

@@ -11,6 +11,7 @@
 import { basename, dirname } from "node:path";
 import { type ErrorCode, TandemError } from "../errors.ts";
 import { untilAborted } from "../net/abort.ts";
+import type { ByteSink } from "../net/bulk.ts";
 import { hashOf, hexOf } from "../net/checksum.ts";
 import { type RemotePath, resolveRemotePath, ROOT } from "../protocol/path.ts";
 import type { OnExistWord } from "../protocol/tandem_command.ts";
@@ -69,6 +70,12 @@ export interface GetOptions extends VerifyOptions {
   readonly length?: number;
   /** The `version` of a {@linkcode Download} that the file must still have; else it is `changed`. */
   readonly ifUnchanged?: string;
+}
+
+/** How a file is moved into a sink. */
+export interface GetIntoOptions extends GetOptions {
+  /** Called with the bytes moved so far. */
+  readonly onProgress?: (movedBytes: number) => void;
 }
 
 /** What a file gets and replaces at the server. */
@@ -210,6 +217,23 @@ export class Client implements AsyncDisposable {
       signal,
       end: () => turn.dispose(),
       done: () => this.#tellFile(remote, { outcome: "fetched", bytes: incoming.sizeBytes }, startedMs),
+    });
+  }
+
+  /**
+   * Moves a file, or a part of it, into `sink`: the fast way to whatever is no
+   * file of this disk. Returns how many bytes that were.
+   *
+   * @throws {TandemError} as {@linkcode Client.get}; what the sink throws.
+   */
+  async getInto(path: string, sink: ByteSink, options: GetIntoOptions = {}): Promise<number> {
+    const remote = checked(path);
+    return await this.#operate(options, async (signal) => {
+      const { offset, length, ifUnchanged, verify, onProgress } = options;
+      const request = { offset, length, ifUnchanged, digest: verify };
+      await using incoming = await this.#exchange.get(remote, request, { signal, onProgress });
+      await incoming.receive(sink);
+      return incoming.sizeBytes;
     });
   }
 
@@ -368,13 +392,13 @@ export class Client implements AsyncDisposable {
   }
 
   async #get(remote: RemotePath, request: GetRequest, signal: AbortSignal): Promise<IncomingFile> {
-    let begun: IncomingFile | undefined;
+    // Not called before there is something to call it about.
     const onProgress = (bytes: number) => {
-      const offset = begun?.info.offset ?? 0;
-      this.#tellProgress(remote, offset + bytes, offset + (begun?.sizeBytes ?? 0));
+      const { offset } = incoming.info;
+      this.#tellProgress(remote, offset + bytes, offset + incoming.sizeBytes);
     };
-    begun = await this.#exchange.get(remote, request, { signal, onProgress });
-    return begun;
+    const incoming = await this.#exchange.get(remote, request, { signal, onProgress });
+    return incoming;
   }
 
   async #send(
@@ -499,7 +523,7 @@ function isLost(error: unknown): boolean {
 }
 
 /** What is missing or forbidden on this side must not look as if it were so at the server. */
-function failLocally(error: unknown): never {
+export function failLocally(error: unknown): never {
   const local = error instanceof TandemError && ["not-found", "denied", "bad-request", "busy"].includes(error.code);
   throw local ? new TandemError("local-io", `local file ${error.message}`, { cause: error }) : error;
 }

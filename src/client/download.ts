@@ -26,8 +26,16 @@ const CHUNK_BYTES = 256 * 1024;
 export class Download implements AsyncDisposable {
   /** The file's name, as it was asked for. */
   readonly name: string;
-  /** The file's size in bytes, as the server announced it. */
+  /** How many bytes are coming: the file's size, or that of the part that was asked for. */
   readonly size: number;
+  /** The size of the whole file, in bytes. */
+  readonly totalSize: number;
+  /** When the file was changed last; undefined where the exchange does not tell. */
+  readonly mtime: Date | undefined;
+  /** Its permission bits; undefined where the exchange does not tell. */
+  readonly mode: number | undefined;
+  /** A word that is another one when the file is another; undefined where the exchange does not tell. */
+  readonly version: string | undefined;
   /**
    * The file's bytes. Ends after exactly {@linkcode Download.size} bytes, or
    * fails with a `TandemError`; cancelling it gives the download up.
@@ -43,6 +51,11 @@ export class Download implements AsyncDisposable {
     const { signal } = hooks;
     this.name = name;
     this.size = incoming.sizeBytes;
+    const { totalBytes, mtimeMs, mode, version } = incoming.info;
+    this.totalSize = totalBytes;
+    this.mtime = mtimeMs === undefined ? undefined : new Date(mtimeMs);
+    this.mode = mode;
+    this.version = version;
     this.#incoming = incoming;
     this.#hooks = hooks;
     this.readable = new ReadableStream<Uint8Array>({
@@ -62,7 +75,8 @@ export class Download implements AsyncDisposable {
   async #pull(
     controller: ReadableStreamDefaultController<Uint8Array>,
   ): Promise<void> {
-    const buffer = new Uint8Array(Math.min(CHUNK_BYTES, this.size + 1));
+    // With room for the end of a small file, so that it is seen with its last bytes.
+    const buffer = new Uint8Array(Math.min(CHUNK_BYTES, this.size + 16));
     try {
       const count = await this.#incoming.read(buffer);
       if (count !== null) return controller.enqueue(buffer.subarray(0, count));

@@ -8,7 +8,7 @@
 import { TandemError } from "../errors.ts";
 import { untilAborted } from "../net/abort.ts";
 import type { BulkOptions, ByteSink } from "../net/bulk.ts";
-import { Checksum } from "../net/checksum.ts";
+import type { Checksum } from "../net/checksum.ts";
 import { IncomingBody, type TandemLink } from "../net/tandem_link.ts";
 import { type FileInfo, parseChecksums } from "../protocol/tandem_result.ts";
 import type { IncomingFile, IncomingInfo } from "./exchange.ts";

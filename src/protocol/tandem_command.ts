@@ -18,10 +18,10 @@ import { decodeSealed, encodeSealed, type JsonObject, parseObject } from "./seal
 export const TANDEM_VERSION = 1;
 
 /** What a `put` or `mv` does where its target exists. */
-export const ON_EXIST_WORDS = ["error", "overwrite", "newer"] as const;
+export type OnExistWord = "error" | "overwrite" | "newer";
 
-/** One of {@linkcode ON_EXIST_WORDS}. */
-export type OnExistWord = typeof ON_EXIST_WORDS[number];
+/** Every {@linkcode OnExistWord}. */
+export const ON_EXIST_WORDS: readonly OnExistWord[] = ["error", "overwrite", "newer"];
 
 /** A `get`. */
 export interface GetCommand {
@@ -102,9 +102,9 @@ export interface CommandText {
 
 const encoder = new TextEncoder();
 
-/** A message of a line and an object. */
+/** A message of a line and an object; what is not so need not be said. */
 function encodeLines(line: string, parameters: JsonObject): Uint8Array {
-  return encodeSealed(`${line}\n${JSON.stringify(parameters)}`);
+  return encodeSealed(`${line}\n${JSON.stringify(parameters, (_, value) => value === false ? undefined : value)}`);
 }
 
 /**

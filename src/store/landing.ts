@@ -55,6 +55,12 @@ export async function openLanding(
   }
 }
 
+/** A way into a landing. Disposing of it closes that way. */
+export interface LandingRange extends Disposable {
+  /** Writes all of `bytes` behind what this has written before. */
+  write(bytes: Uint8Array): void | Promise<void>;
+}
+
 interface LandingTarget {
   readonly base: string;
   readonly target: string;
@@ -88,6 +94,17 @@ export class DiskLanding implements Landing {
   /** The path under which it is written: another handle of it can be opened there. */
   get path(): string {
     return this.#temporary.path;
+  }
+
+  /** Another way into the file, from a byte of it on: for who fills it from several sides. */
+  async openAt(offsetBytes: number): Promise<LandingRange> {
+    const file = await Deno.open(this.path, { write: true });
+    await file.seek(offsetBytes, Deno.SeekMode.Start);
+    const { shownName } = this.#to;
+    return {
+      write: (bytes) => writeAll(file, bytes, shownName),
+      [Symbol.dispose]: () => file.close(),
+    };
   }
 
   #keptPart(sizeBytes: number, isPresentFile: boolean): KeptPart {
@@ -128,30 +145,7 @@ export class DiskLanding implements Landing {
 
   /** Appends all of `bytes`, at once or by a thread as {@linkcode takeTurn} has it. */
   write(bytes: Uint8Array): void | Promise<void> {
-    try {
-      return takeTurn(
-        () => this.#writeNow(bytes),
-        () => this.#writeLater(bytes),
-      );
-    } catch (error) {
-      throw diskError(error, this.#to.shownName);
-    }
-  }
-
-  #writeNow(bytes: Uint8Array): void {
-    let rest = bytes;
-    while (rest.length > 0) rest = rest.subarray(this.#file.writeSync(rest));
-  }
-
-  async #writeLater(bytes: Uint8Array): Promise<void> {
-    try {
-      let rest = bytes;
-      while (rest.length > 0) {
-        rest = rest.subarray(await this.#file.write(rest));
-      }
-    } catch (error) {
-      throw diskError(error, this.#to.shownName);
-    }
+    return writeAll(this.#file, bytes, this.#to.shownName);
   }
 
   /** Has what was written outlive this, if its name tells what it is a part of. */
@@ -195,6 +189,28 @@ export class DiskLanding implements Landing {
     const keeps = this.#keeps && !this.#committed && (await this.#file.stat()).size > 0;
     this.#file.close();
     if (!this.#committed && !keeps) await removeIfPresent(this.path);
+  }
+}
+
+/** Writes all of `bytes`, at once or by a thread as {@linkcode takeTurn} has it. */
+function writeAll(file: Deno.FsFile, bytes: Uint8Array, shownName: string): void | Promise<void> {
+  try {
+    return takeTurn(
+      () => {
+        let rest = bytes;
+        while (rest.length > 0) rest = rest.subarray(file.writeSync(rest));
+      },
+      async () => {
+        try {
+          let rest = bytes;
+          while (rest.length > 0) rest = rest.subarray(await file.write(rest));
+        } catch (error) {
+          throw diskError(error, shownName);
+        }
+      },
+    );
+  } catch (error) {
+    throw diskError(error, shownName);
   }
 }
 

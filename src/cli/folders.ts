@@ -1,0 +1,130 @@
+/**
+ * What is in folders, on either side, as jobs: `get -r` and `put -r`.
+ *
+ * Names of a listing are a peer's words: each is checked by the one function
+ * that makes paths before a local name is made of it. Links are not followed,
+ * and it is said that they were left out.
+ *
+ * @module
+ */
+
+import { join } from "node:path";
+import { type Client, type RemoteEntry, resolveRemotePath, ROOT, TandemError } from "../../mod.ts";
+import { localError, localFolderEntries } from "./local.ts";
+import type { Job } from "./jobs.ts";
+import type { Shell } from "./shell.ts";
+
+/** A folder, taken apart. */
+export interface Tree {
+  /** The folders that are needed at the destination, each before those in it. */
+  readonly folders: readonly string[];
+  /** The files. */
+  readonly jobs: readonly Job[];
+  /** What was left out, and why. */
+  readonly failed: { job: Pick<Job, "from">; error: TandemError }[];
+}
+
+/** The names that Windows cannot hold are refused there. */
+const LOCAL_RULES = { create: true, windows: Deno.build.os === "windows" };
+
+/** The remote folder at `from`, to become the local one at `to`. */
+export async function remoteTree(shell: Shell, client: Client, from: string, to: string): Promise<Tree> {
+  const folders = [to];
+  const jobs: Job[] = [];
+  const failed: Tree["failed"] = [];
+  for await (const { name, kind, size, error } of walkRemote(shell, client, from)) {
+    const path = `${from === "/" ? "" : from}/${name}`;
+    try {
+      // A path that is not exactly itself once it was judged leads somewhere else.
+      if (resolveRemotePath(ROOT, name, LOCAL_RULES) !== name) {
+        throw new TandemError("outside-root", `the server lists "${name}", which is no name in that folder`);
+      }
+      if (error !== undefined) throw new TandemError(error, `the server does not list "${path}"`);
+      if (kind === "directory") folders.push(join(to, name));
+      else jobs.push({ from: path, to: join(to, name), bytes: size });
+    } catch (error) {
+      if (!(error instanceof TandemError)) throw error;
+      failed.push({ job: { from: path }, error });
+      shell.output.error(error);
+    }
+  }
+  return { folders, jobs, failed };
+}
+
+/** All that is below a remote folder. A plain server is asked folder by folder. */
+async function* walkRemote(shell: Shell, client: Client, folder: string): AsyncGenerator<RemoteEntry> {
+  const { signal } = shell;
+  if (client.mode === "tandem") {
+    yield* client.list(folder, { recursive: true, signal });
+    return;
+  }
+  const walk = async function* (path: string, below: string): AsyncGenerator<RemoteEntry> {
+    const entries = await Array.fromAsync(client.list(path, { signal }));
+    for (const entry of entries) {
+      yield { ...entry, name: below + entry.name };
+      // A server may call a folder "." or "..": there the way would have no end.
+      const isBelow = entry.kind === "directory" && isPlainName(entry.name);
+      if (isBelow) yield* walk(`${path}/${entry.name}`, `${below}${entry.name}/`);
+    }
+  };
+  yield* walk(folder, "");
+}
+
+/** Whether a name leads just to itself. */
+export function isPlainName(name: string): boolean {
+  try {
+    return resolveRemotePath(ROOT, name) === name;
+  } catch {
+    return false;
+  }
+}
+
+/** The local folder at `from`, to become the remote one at `to`. */
+export async function localTree(shell: Shell, from: string, to: string): Promise<Tree> {
+  const folders = [to];
+  const jobs: Job[] = [];
+  const failed: Tree["failed"] = [];
+  const walk = async (path: string, remote: string): Promise<void> => {
+    for (const { name, isFile, isDirectory } of await localFolderEntries(path)) {
+      const local = join(path, name);
+      const target = `${remote === "/" ? "" : remote}/${name}`;
+      if (isFile) {
+        jobs.push({ from: local, to: target });
+      } else if (isDirectory) {
+        folders.push(target);
+        try {
+          await walk(local, target);
+        } catch (error) {
+          if (!(error instanceof TandemError)) throw error;
+          failed.push({ job: { from: local }, error });
+          shell.output.error(error);
+        }
+      } else {
+        shell.output.say(`left out ${local}: it is a link or no regular file`);
+      }
+    }
+  };
+  await walk(from, to);
+  return { folders, jobs, failed };
+}
+
+/** Makes local folders; those that are there already are right. */
+export async function makeLocalFolders(folders: readonly string[]): Promise<void> {
+  for (const path of folders) {
+    try {
+      await Deno.mkdir(path, { recursive: true });
+    } catch (error) {
+      throw localError(error, path);
+    }
+  }
+}
+
+/** Makes remote folders, all at once; those that are there already are right. */
+export async function makeRemoteFolders(shell: Shell, client: Client, folders: readonly string[]): Promise<void> {
+  const { signal } = shell;
+  const needed = folders.filter((path) => path !== "/" && path !== "");
+  const made = needed.map((path) => client.mkdir(path, { recursive: true, signal }));
+  for (const result of await Promise.allSettled(made)) {
+    if (result.status === "rejected") throw result.reason;
+  }
+}
