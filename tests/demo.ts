@@ -3,7 +3,7 @@
  *
  * Makes a folder of varied files, serves it with the real program, and works
  * with it through the real program, as two people on two machines would: lists,
- * fetches, stores, and compares every byte. Exits with 0 only if all of it is
+ * fetches, stores, and compares every byte, in both exchanges. Exits with 0 only if all of it is
  * right.
  *
  * @module
@@ -89,19 +89,53 @@ function compare(
   return same;
 }
 
-/** What the plain exchange makes of them; the tandem exchange will be a second round. */
-async function round(
+/** How the two exchanges do the same job. */
+interface Round {
+  /** What it is called. */
+  readonly title: string;
+  /** The flags of `connect`. */
+  readonly flags: readonly string[];
+  /** What fetches everything that is shared, and what sends everything that is here. */
+  readonly commands: (names: readonly string[]) => readonly (readonly string[])[];
+}
+
+const ROUNDS: readonly Round[] = [
+  {
+    title: "The plain exchange: what any program of this family speaks",
+    flags: ["--plain"],
+    commands: (names) => [
+      ["ls"],
+      ["get", "--", ...names, "."],
+      ["put", "--", ...names, "inbox/"],
+    ],
+  },
+  {
+    title: "The tandem exchange: what two copies of this program speak",
+    flags: ["--require-tandem"],
+    commands: () => [
+      ["ls", "-lR"],
+      ["--verify", "get", "-r", "/", "."],
+      ["--verify", "put", "-r", ".", "inbox"],
+      ["hash", "large.bin", "inbox/large.bin"],
+    ],
+  },
+];
+
+/** Does the job in one exchange, in a new folder; returns whether every byte is right. */
+async function play(
+  { title, flags, commands }: Round,
   workFolder: string,
   files: readonly DemoFile[],
 ): Promise<boolean> {
-  const [shared, here, back] = ["shared", "here", "back"].map((name) => {
-    Deno.mkdirSync(`${workFolder}/${name}`);
+  console.log(`\n== ${title}`);
+  const [shared, here] = ["shared", "here"].map((name) => {
+    Deno.mkdirSync(`${workFolder}/${name}`, { recursive: true });
     return `${workFolder}/${name}`;
-  }) as [string, string, string];
+  }) as [string, string];
   for (const { name, bytes } of files) {
     Deno.writeFileSync(`${shared}/${name}`, bytes);
   }
-  Deno.mkdirSync(`${shared}/inbox`);
+  if (flags.includes("--plain")) Deno.mkdirSync(`${shared}/inbox`);
 
   console.log(`\n$ tandem serve --write --port 0 ${shared}`);
   const server = program(
@@ -111,29 +145,17 @@ async function round(
   try {
     const address = (await firstLine(server.stdout)).replace("listening ", "");
     console.log(`listening ${address}`);
-    const connect = async (...args: string[]): Promise<string> => {
-      console.log(
-        `\n$ tandem connect ${address} ${args.map(quoted).join(" ")}`,
-      );
-      const { code, stdout } = await program([
-        "connect",
-        address,
-        "--plain",
-        ...args,
-      ], here).output();
+    for (const words of commands(files.map(({ name }) => name))) {
+      const all = [address, ...flags, ...words];
+      console.log(`\n$ tandem connect ${all.map(quoted).join(" ")}`);
+      const { code, stdout } = await program(["connect", ...all], here).output();
       if (code !== 0) throw new Error(`exit code ${code}`);
-      return new TextDecoder().decode(stdout);
-    };
-    console.log(await connect("ls"));
-    await connect("get", "--", ...files.map(({ name }) => name), ".");
-    const locals = files.map(({ name }) => name);
-    await connect("put", "--", ...locals, "inbox/");
-    Deno.renameSync(`${shared}/inbox`, `${back}/inbox`);
-
+      if (stdout.length > 0) console.log(new TextDecoder().decode(stdout).trimEnd());
+    }
     console.log("\nfetched, compared with what is shared:");
     const fetched = compare(files, shared, here);
     console.log("\nsent, compared with what was fetched:");
-    const sent = compare(files, here, `${back}/inbox`);
+    const sent = compare(files, here, `${shared}/inbox`);
     return fetched === files.length && sent === files.length;
   } finally {
     server.kill("SIGTERM");
@@ -147,15 +169,17 @@ function quoted(word: string): string {
 }
 
 const startedMs = performance.now();
-const workFolder = Deno.makeTempDirSync({ prefix: "tandem-demo-" });
-let ok = false;
-try {
-  ok = await round(workFolder, demoFiles());
-} finally {
-  Deno.removeSync(workFolder, { recursive: true });
+let ok = true;
+for (const round of ROUNDS) {
+  const workFolder = Deno.makeTempDirSync({ prefix: "tandem-demo-" });
+  try {
+    ok = await play(round, workFolder, demoFiles()) && ok;
+  } finally {
+    Deno.removeSync(workFolder, { recursive: true });
+  }
 }
 const seconds = ((performance.now() - startedMs) / 1_000).toFixed(1);
 console.log(
-  ok ? `\nEvery byte is right, both ways, in ${seconds} s.` : `\nSomething differs (${seconds} s).`,
+  ok ? `\nEvery byte is right, both ways, in both modes, in ${seconds} s.` : `\nSomething differs (${seconds} s).`,
 );
 Deno.exit(ok ? 0 : 1);

@@ -42,8 +42,9 @@ interface JobProgress {
   /** Files that are there, and their bytes. */
   ended: number;
   endedBytes: number;
-  /** The bytes of those under way. */
-  readonly under: Map<string, number>;
+  readonly startedMs: number;
+  /** The bytes of those under way, and since when. */
+  readonly under: Map<string, { readonly bytes: number; readonly startedMs: number }>;
 }
 
 /** Permission bits as `ls -l` shows them. */
@@ -107,14 +108,17 @@ export class Output implements Disposable {
 
   #showProgress({ path, bytes, totalBytes }: ProgressEvent): void {
     const job = this.#job;
-    if (job === undefined || job.files === 1) {
-      this.#progress?.update(path, bytes, totalBytes ?? bytes);
-      return;
+    if (this.#progress === undefined || job === undefined) return;
+    // The first one is timed from the beginning of it all.
+    const startedMs = job.under.get(path)?.startedMs ??
+      (job.under.size === 0 && job.ended === 0 ? job.startedMs : performance.now());
+    job.under.set(path, { bytes, startedMs });
+    if (job.files === 1 || job.totalBytes === undefined) {
+      return this.#progress.update(path, bytes, totalBytes ?? bytes, startedMs);
     }
-    job.under.set(path, bytes);
     let moved = job.endedBytes;
-    for (const bytes of job.under.values()) moved += bytes;
-    this.#progress?.update(`${job.ended}/${job.files} ${path}`, moved, job.totalBytes ?? moved);
+    for (const { bytes } of job.under.values()) moved += bytes;
+    this.#progress.update(`${job.ended}/${job.files} ${path}`, moved, job.totalBytes, job.startedMs);
   }
 
   /** As often as the progress line is drawn: a reader wants to know, not to count. */
@@ -202,8 +206,8 @@ export class Output implements Disposable {
   begin(sizes: readonly (number | undefined)[]): void {
     const known = sizes.every((bytes) => bytes !== undefined);
     const totalBytes = known ? sizes.reduce((sum: number, bytes) => sum + (bytes ?? 0), 0) : undefined;
-    this.#job = { files: sizes.length, ended: 0, endedBytes: 0, totalBytes, under: new Map() };
-    this.#progress?.begin();
+    const startedMs = performance.now();
+    this.#job = { files: sizes.length, ended: 0, endedBytes: 0, totalBytes, startedMs, under: new Map() };
   }
 
   /** Tells that a command has ended well. */

@@ -100,18 +100,12 @@ const encoder = new TextEncoder();
 /** Draws the progress of one transfer after the other on stderr. Disposing of it leaves the line empty. */
 export class ProgressLine implements Disposable {
   #state: ProgressState | undefined;
-  #startedMs = performance.now();
   #drawn = false;
   readonly #timer = setInterval(() => this.#draw(), TICK_MS);
 
-  /** Says that a transfer begins now: rates count from here. */
-  begin(): void {
-    this.#startedMs = performance.now();
-  }
-
-  /** Says how far the transfer is. */
-  update(name: string, bytes: number, totalBytes: number): void {
-    const elapsedMs = performance.now() - this.#startedMs + HEAD_START_MS;
+  /** Says how far a transfer is that began at `startedMs`, by the clock that never jumps. */
+  update(name: string, bytes: number, totalBytes: number, startedMs: number): void {
+    const elapsedMs = performance.now() - startedMs + HEAD_START_MS;
     this.#state = { name, bytes, totalBytes, elapsedMs };
   }
 

@@ -18,7 +18,7 @@ export function serverLogLine(
   if (format === "json") return jsonLine({ time, ...event });
   const fields = Object.entries(event)
     .filter(([key]) => key !== "event")
-    .map(([key, value]) => `${key}=${field(String(value))}`);
+    .map(([key, value]) => `${key}=${field(typeof value === "object" ? JSON.stringify(value) : String(value))}`);
   return `${time} ${event.event} ${fields.join(" ")}`;
 }
 

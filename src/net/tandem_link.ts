@@ -180,16 +180,15 @@ export class TandemLink {
     return message;
   }
 
-  /** The next header of a body. */
-  async receiveHeader(): Promise<Header> {
+  /** The next header of a body; undefined where the connection has ended before it. */
+  async receiveHeader(): Promise<Header | undefined> {
     const { channel } = this;
     let header = channel.bufferedHeader("tandem");
     if (header === NEED_MORE) {
       await this.beforeRead();
       header = await channel.header("tandem");
     }
-    if (header === END) throw this.#ended("the rest of a body");
-    return header;
+    return header === END ? undefined : header;
   }
 
   /** The message behind a header that has come: an error in place of a chunk. */
@@ -271,6 +270,7 @@ export class IncomingBody {
     if (this.#ended) return null;
     if (this.#chunkLeft === 0) {
       const header = await this.#link.receiveHeader();
+      if (header === undefined) throw this.#incomplete();
       if (header.sign === "-") {
         this.#ended = true;
         throw await this.#link.receiveErrorBody(header);
@@ -286,15 +286,17 @@ export class IncomingBody {
     if (channel.bufferedBytes === 0) await this.#link.beforeRead();
     // The next header comes along in the same read, which halves the number of them.
     const count = await channel.readWithin(buffer, this.#chunkLeft, HEADER_BYTES);
-    if (count === null) {
-      throw new TandemError(
-        "disconnected",
-        `incomplete: the connection with ${channel.peer} ended after ${this.#receivedBytes} bytes of a body`,
-      );
-    }
+    if (count === null) throw this.#incomplete();
     this.#chunkLeft -= count;
     this.#receivedBytes += count;
     return count;
+  }
+
+  #incomplete(): TandemError {
+    return new TandemError(
+      "disconnected",
+      `incomplete: ${this.#receivedBytes} bytes came before ${this.#link.channel.peer} closed the data connection`,
+    );
   }
 
   /**

@@ -227,10 +227,9 @@ function parsePut(path: RemotePath, fields: Fields): PutCommand {
   };
 }
 
-/** The text of a command for a log: its line, and its parameters where it has any. */
-export function showCommand({ verb, rest, parameters }: CommandText): string {
-  const line = rest === undefined ? verb : `${verb} ${rest}`;
-  return Object.keys(parameters).length === 0 ? line : `${line} ${JSON.stringify(parameters)}`;
+/** The line of a command, for a log. */
+export function showCommand({ verb, rest }: CommandText): string {
+  return rest === undefined ? verb : `${verb} ${rest}`;
 }
 
 /** What a server answers to the sign: the way to the session's data connection. */

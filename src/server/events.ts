@@ -50,6 +50,8 @@ export interface CommandEvent {
   readonly peer: string;
   /** The command as the client sent it. */
   readonly command: string;
+  /** Its parameters in the tandem exchange, where it had any. */
+  readonly parameters?: { readonly [name: string]: unknown };
   /** The bytes of the body that were moved. */
   readonly bytes: number;
   /** From the command to the end of its answer, in milliseconds. */

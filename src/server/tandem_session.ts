@@ -206,6 +206,7 @@ export class TandemSession {
       session: id,
       peer: channel.peer,
       command: showCommand(text),
+      ...(Object.keys(text.parameters).length === 0 ? {} : { parameters: text.parameters }),
       bytes: movedBytes,
       durationMs: Math.round(performance.now() - startedMs),
       outcome: failure?.code ?? "ok",

@@ -1,5 +1,5 @@
 /**
- * `deno task bench`: one large file through the real program, beside `cp` and
+ * `deno task bench`: one large file through the real program, in both exchanges, beside `cp` and
  * `curl` from `python3 -m http.server`, interleaved, with the memory of both
  * sides. Ratios of one run mean something here, seconds do not.
  *
@@ -172,11 +172,10 @@ async function bench(folder: string): Promise<boolean> {
     ], here);
   const competitors: readonly Competitor[] = [
     { name: "cp", run: () => timed("cp", [`${shared}/file`, "out"], here) },
-    { name: "tandem get (plain)", run: () => connect("get", "file", "out") },
-    {
-      name: "tandem put (plain)",
-      run: () => connect("put", `${shared}/file`, "out"),
-    },
+    { name: "tandem get", run: () => connect("--require-tandem", "get", "file", "out") },
+    { name: "tandem get (plain)", run: () => connect("--plain", "get", "file", "out") },
+    { name: "tandem put", run: () => connect("--require-tandem", "put", `${shared}/file`, "out") },
+    { name: "tandem put (plain)", run: () => connect("--plain", "put", `${shared}/file`, "out") },
     {
       name: "python3 http.server + curl",
       run: () =>
@@ -219,6 +218,10 @@ function report(
       `| ${name} | ${s.toFixed(2)} | ${(s / cp).toFixed(2)} | ${curl.toFixed(2)} | ${mib.toFixed(0)} |`,
     );
     if (name.startsWith("tandem") && mib > MEMORY_LIMIT_MIB) ok = false;
+  }
+  for (const way of ["get", "put"]) {
+    const ratio = seconds(`tandem ${way} (plain)`) / seconds(`tandem ${way}`);
+    console.log(`${way}: plain takes ${ratio.toFixed(2)} x as long as tandem`);
   }
   console.log(`\nserver: ${serverMib?.toFixed(0) ?? "?"} MiB at the most`);
   if ((serverMib ?? 0) > MEMORY_LIMIT_MIB) ok = false;
