@@ -255,7 +255,7 @@ export class NegotiatedExchange implements Exchange {
       what: "the data connection to the server",
       signal: this.#closed.signal,
     });
-    const link = new TandemLink(data, false);
+    const link = new TandemLink(data, { ...limits, flushes: false });
     const exchange = new TandemExchange(control, link, limits, async (command) => {
       await link.send(encodeTicket(ticket));
       await link.send(command);

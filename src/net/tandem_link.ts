@@ -37,6 +37,17 @@ export interface BodyOptions extends BulkOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** How a link behaves. */
+export interface LinkOptions {
+  /** How long what was gathered may take to go out, in milliseconds. */
+  readonly stallTimeoutMs: number;
+  /**
+   * Whether a wait for the other side flushes first. Not where one part of the
+   * program writes while another one reads.
+   */
+  readonly flushes: boolean;
+}
+
 /** The data connection of one session. */
 export class TandemLink {
   /** The connection. */
@@ -44,17 +55,12 @@ export class TandemLink {
   #lent: LentBuffer | undefined;
   #filled = 0;
 
-  readonly #flushes: boolean;
+  readonly #options: LinkOptions;
 
-  /**
-   * Takes over an open data connection.
-   *
-   * @param flushes whether a wait for the other side flushes first. Not where
-   * one part of the program writes while another one reads.
-   */
-  constructor(channel: Channel, flushes: boolean) {
+  /** Takes over an open data connection. */
+  constructor(channel: Channel, options: LinkOptions) {
     this.channel = channel;
-    this.#flushes = flushes;
+    this.#options = options;
     channel.readAhead(READ_AHEAD_BYTES);
   }
 
@@ -82,6 +88,7 @@ export class TandemLink {
     const filled = this.#filled;
     this.#lent = undefined;
     this.#filled = 0;
+    using _deadline = this.channel.deadline(this.#options.stallTimeoutMs, "room to send");
     // A buffer is only given back once nothing of it is being written.
     await this.channel.write(lent.bytes.subarray(0, filled));
     lent[Symbol.dispose]();
@@ -89,7 +96,7 @@ export class TandemLink {
 
   /** To be called before a read that may have to wait. */
   async beforeRead(): Promise<void> {
-    if (this.#flushes) await this.flush();
+    if (this.#options.flushes) await this.flush();
   }
 
   /** Room for at least `bytes` in the buffer; what is in it goes out where they would not fit. */

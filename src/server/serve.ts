@@ -192,7 +192,7 @@ class Server implements TandemServer {
     const session = new Session(new Channel(conn), this.#host, ticketOnly);
     this.#sessions.add(session);
     const run = session.run()
-      .then(() => {}, (error) => this.#warn("internal", asTandemError(error).message))
+      .catch((error) => this.#warn("internal", asTandemError(error).message))
       .finally(() => {
         this.#running.delete(run);
         this.#sessions.delete(session);

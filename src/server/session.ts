@@ -56,9 +56,6 @@ export interface SessionHost {
 const PORT_WAIT_MS = 5_000;
 const PORT_POLL_MS = 50;
 
-/** What a connection turned out to be. */
-export type SessionKind = "session" | "data-connection";
-
 /** One client's session. */
 export class Session {
   readonly #channel: Channel;
@@ -85,9 +82,9 @@ export class Session {
     this.#ticketOnly = ticketOnly;
   }
 
-  /** Serves the client until the session ends; returns what the connection was. Never rejects. */
-  async run(): Promise<SessionKind> {
-    const { emit, limits, nextId } = this.#host;
+  /** Serves the client until the session ends, unless this is the data connection of another one. Never rejects. */
+  async run(): Promise<void> {
+    const { emit, limits } = this.#host;
     const { peer } = this.#channel;
     using stack = new DisposableStack();
     stack.use(this.#channel);
@@ -97,36 +94,43 @@ export class Session {
       if (first !== END && first.header.sign === "+" && isTicketMessage(first.body)) {
         return this.#redeem(first, stack);
       }
-      if (this.#ticketOnly) return "data-connection";
-      this.#id = nextId();
-      emit({ event: "session-opened", session: this.#id, peer, outcome: "ok" });
-      await this.#serve(first);
+      if (!this.#ticketOnly) {
+        this.#open();
+        await this.#serve(first);
+      }
     } catch (error) {
       failure = error;
     }
-    if (this.#id === 0) {
-      // It ended before it said anything.
-      this.#id = nextId();
-      emit({ event: "session-opened", session: this.#id, peer, outcome: "ok" });
+    if (this.#ticketOnly) {
+      const message = "there is no room for a further session";
+      emit({ event: "warning", outcome: "session-refused", peer, message });
+      return;
     }
+    // It may have ended before it said anything.
+    if (this.#id === 0) this.#open();
     const { code, message } = asTandemError(failure);
     const outcome = failure === undefined ? { outcome: "ok" as const } : { outcome: code, message };
     emit({ event: "session-closed", session: this.#id, peer, ...outcome });
-    return "session";
+  }
+
+  #open(): void {
+    const { emit, nextId } = this.#host;
+    this.#id = nextId();
+    emit({ event: "session-opened", session: this.#id, peer: this.#channel.peer, outcome: "ok" });
   }
 
   /** Hands the connection to the session whose ticket it brings. */
-  #redeem(first: Message, stack: DisposableStack): SessionKind {
+  #redeem(first: Message, stack: DisposableStack): void {
     try {
       this.#control.detach();
       this.#host.tickets.redeem(decodeTicket(first.body), this.#channel);
+      // It is the other session's to close.
       stack.move();
     } catch (error) {
       const { peer } = this.#channel;
       const { message } = asTandemError(error);
       this.#host.emit({ event: "warning", outcome: "ticket-refused", peer, message });
     }
-    return "data-connection";
   }
 
   async #receive(patienceMs: number): Promise<Message | typeof END> {

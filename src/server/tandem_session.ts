@@ -57,7 +57,7 @@ export class TandemSession {
   /** Takes over both connections. */
   constructor(parts: TandemSessionParts) {
     this.#parts = parts;
-    this.#link = new TandemLink(parts.data, true);
+    this.#link = new TandemLink(parts.data, { ...parts.host.limits, flushes: true });
     parts.control.speakTandem();
   }
 

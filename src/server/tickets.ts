@@ -9,6 +9,7 @@
  * @module
  */
 
+import { randomBytes } from "node:crypto";
 import { TandemError } from "../errors.ts";
 import { abortError } from "../net/abort.ts";
 import { type Channel, timedOut } from "../net/channel.ts";
@@ -50,8 +51,7 @@ export class Tickets {
     send: (ticket: string) => Promise<void>,
     { timeoutMs, signal }: TicketOptions,
   ): Promise<Channel> {
-    const random = crypto.getRandomValues(new Uint8Array(16));
-    const ticket = [...random].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    const ticket = randomBytes(16).toString("hex");
     const arrival = Promise.withResolvers<Channel>();
     const onAbort = () => arrival.reject(abortError(signal));
     if (signal.aborted) onAbort();

@@ -12,7 +12,7 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import process from "node:process";
 import { KEPT_PART_AGE_MS, MAX_NAME_BYTES } from "../limits.ts";
 import { TEMPORARY_PREFIX } from "../protocol/path.ts";
@@ -168,9 +168,7 @@ function modeByUmask(): number | undefined {
 }
 
 function anonymousName(): string {
-  const random = crypto.getRandomValues(new Uint8Array(16));
-  const hex = [...random].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  return `${TEMPORARY_PREFIX}${hex}${ANONYMOUS_SUFFIX}`;
+  return `${TEMPORARY_PREFIX}${randomBytes(16).toString("hex")}${ANONYMOUS_SUFFIX}`;
 }
 
 /** Removes the file at `path`, if there is one. */
