@@ -13,7 +13,7 @@
 import { TandemError } from "../errors.ts";
 import { Decoder, type End, type Message, NEED_MORE, type NeedMore } from "../protocol/decoder.ts";
 import type { Header, HeaderGrammar } from "../protocol/header.ts";
-import { abortError } from "./abort.ts";
+import { abortError, whenAborted } from "./abort.ts";
 import { brokenConnection } from "./net_error.ts";
 
 /** What one read of headers and small messages may bring, in bytes; bodies are read into buffers of their own. */
@@ -234,12 +234,7 @@ export class Channel implements Disposable {
 
   /** Fails the channel when `signal` is aborted, until the returned guard is disposed of. */
   failOn(signal: AbortSignal | undefined): Disposable {
-    const fail = () => this.fail(abortError(signal));
-    if (signal?.aborted) fail();
-    signal?.addEventListener("abort", fail);
-    return {
-      [Symbol.dispose]: () => signal?.removeEventListener("abort", fail),
-    };
+    return whenAborted(signal, () => this.fail(abortError(signal)));
   }
 
   /** Closes the connection; more than once does no harm. */
