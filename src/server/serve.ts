@@ -64,6 +64,9 @@ export interface TandemServer extends AsyncDisposable {
   unref(): void;
 }
 
+/** How often what is left over is looked for, in milliseconds: a day, as it is kept for a week. */
+const SWEEP_INTERVAL_MS = 24 * 60 * 60 * 1_000;
+
 /** The most connections over the limits that are given the time to bring a ticket. */
 const MAX_EXTRAS = 64;
 
@@ -140,9 +143,12 @@ class Server implements TandemServer {
     const { signal } = options;
     const onAbort = () => void this.#stop(0);
     signal?.addEventListener("abort", onAbort);
+    const sweeping = setInterval(() => void this.#sweep(), SWEEP_INTERVAL_MS);
+    Deno.unrefTimer(sweeping);
     this.finished = Promise.all([this.#acceptAll(), this.#sweep()])
       .then(() => this.#allEnded())
       .finally(() => {
+        clearInterval(sweeping);
         signal?.removeEventListener("abort", onAbort);
         try {
           store.close();

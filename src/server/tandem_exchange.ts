@@ -344,7 +344,7 @@ const encoder = new TextEncoder();
 
 /** Entries as a source of bytes, a line of JSON each. */
 function linesSource(entries: AsyncGenerator<Entry[]>): ByteSource {
-  let rest = new Uint8Array();
+  let rest: Uint8Array = new Uint8Array();
   return {
     async read(buffer) {
       // Small pieces of a tree are gathered into one chunk.

@@ -17,6 +17,7 @@ import type { ControlStream } from "../net/control_stream.ts";
 import { endsConnection, TandemLink } from "../net/tandem_link.ts";
 import { END } from "../protocol/decoder.ts";
 import { type CommandText, decodeCommandLines, parseTandemCommand, showCommand } from "../protocol/tandem_command.ts";
+import type { CommandEvent } from "./events.ts";
 import type { SessionHost } from "./session.ts";
 import { type AnsweredVerb, answerTandem } from "./tandem_exchange.ts";
 
@@ -36,7 +37,8 @@ export interface TandemSessionParts {
 
 /** A command that has come and waits for its turn, or runs. */
 interface Pending {
-  readonly text: CommandText;
+  /** What came, or what is wrong with it. */
+  readonly text: CommandText | TandemError;
   /** Which command of the session it is, counted from 0. */
   readonly number: number;
   readonly abort: AbortController;
@@ -97,7 +99,7 @@ export class TandemSession {
     using _deadline = data.deadline(host.limits.commandTimeoutMs, "the first command");
     const message = await data.message("tandem", MAX_TANDEM_COMMAND_BYTES);
     if (message === END) throw new TandemError("disconnected", "the data connection ended before its first command");
-    this.#take(decodeCommandLines(message.body));
+    this.#take(message.body);
   }
 
   /** Reads commands until their end. Never rejects. */
@@ -113,7 +115,7 @@ export class TandemSession {
         const message = await control.next({ idleTimeoutMs: undefined, commandTimeoutMs });
         if (message === END) break;
         if (message.header.sign === "-") throw new ProtocolError("an error came where commands come");
-        this.#take(decodeCommandLines(message.body));
+        this.#take(message.body);
       }
     } catch (error) {
       this.#failure = error;
@@ -123,8 +125,9 @@ export class TandemSession {
   }
 
   /** Takes a command to the end of the queue; an `abort` works at once. */
-  #take(text: CommandText): void {
-    if (text.verb !== "abort") {
+  #take(body: Uint8Array): void {
+    const text = readCommand(body);
+    if (text instanceof TandemError || text.verb !== "abort") {
       this.#queue.push({ text, number: ++this.#lastNumber, abort: new AbortController() });
       this.#tell();
       return;
@@ -184,6 +187,7 @@ export class TandemSession {
       await this.#link.sendError(error);
     };
     try {
+      if (text instanceof TandemError) throw text;
       const command = parseTandemCommand(text, nameRules);
       if (command.verb === "quit") {
         last = true;
@@ -205,8 +209,7 @@ export class TandemSession {
       event: "command",
       session: id,
       peer: channel.peer,
-      command: showCommand(text),
-      ...(Object.keys(text.parameters).length === 0 ? {} : { parameters: text.parameters }),
+      ...shownCommand(text),
       bytes: movedBytes,
       durationMs: Math.round(performance.now() - startedMs),
       outcome: failure?.code ?? "ok",
@@ -219,4 +222,21 @@ export class TandemSession {
     this.#changed.resolve();
     this.#changed = Promise.withResolvers();
   }
+}
+
+/** A command as it came; what has the right seal and is no command is answered like any other that fails. */
+function readCommand(body: Uint8Array): CommandText | TandemError {
+  try {
+    return decodeCommandLines(body);
+  } catch (error) {
+    if (error instanceof TandemError && error.code === "bad-request") return error;
+    throw error;
+  }
+}
+
+/** A command as events have it. */
+function shownCommand(text: CommandText | TandemError): Pick<CommandEvent, "command" | "parameters"> {
+  if (text instanceof TandemError) return { command: "(no command)" };
+  const { parameters } = text;
+  return { command: showCommand(text), ...(Object.keys(parameters).length === 0 ? {} : { parameters }) };
 }
