@@ -255,7 +255,7 @@ export class TandemExchange implements Exchange {
         writeTurn.end();
       }
     })();
-    const result = this.#inTurn(sent, () => this.#receive()).catch((error) => {
+    const result = this.#inTurn(sent, () => this.#receive(writing)).catch((error) => {
       // Refused: what is left of the body is of no use.
       outgoing.stop(asTandemError(error));
       throw error;
@@ -283,7 +283,7 @@ export class TandemExchange implements Exchange {
     }
     await this.#link.sendObject({ offset });
     const writing = outgoing.send(offset);
-    const result = this.#receive().catch((error) => {
+    const result = this.#receive(writing).catch((error) => {
       outgoing.stop(asTandemError(error));
       throw error;
     });
@@ -346,8 +346,9 @@ export class TandemExchange implements Exchange {
     }
   }
 
-  #receive(): Promise<JsonObject> {
-    return this.#link.receiveObject("an answer", this.#limits.timeoutMs);
+  /** The next object. Its time is counted from the end of `after`: the answer to a body comes when that has gone out. */
+  #receive(after?: Promise<unknown>): Promise<JsonObject> {
+    return this.#link.receiveObject("an answer", this.#limits.timeoutMs, after);
   }
 
   /** Sends a command, and takes its turn to read the result. */

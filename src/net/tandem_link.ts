@@ -163,24 +163,31 @@ export class TandemLink {
    * The next object. One that says only that the other side is at work makes the
    * wait begin anew.
    *
+   * @param after what must have ended before the time is counted: somebody else
+   * has an eye on that.
    * @throws {AnsweredError} if an error comes instead.
    * @throws {TandemError} `timeout`, `disconnected`, `protocol`, `integrity`: then the connection is of no more use.
    */
-  async receiveObject(waitedFor: string, timeoutMs: number): Promise<JsonObject> {
+  async receiveObject(waitedFor: string, timeoutMs: number, after?: Promise<unknown>): Promise<JsonObject> {
     for (;;) {
-      const message = await this.#receiveMessage(waitedFor, timeoutMs);
+      const message = await this.#receiveMessage(waitedFor, timeoutMs, after);
       if (message.header.sign === "-") throw parseError(decodeObject(message.body));
       const object = decodeObject(message.body);
       if (!isWorkingSign(object)) return object;
     }
   }
 
-  async #receiveMessage(waitedFor: string, timeoutMs: number): Promise<Message> {
+  async #receiveMessage(waitedFor: string, timeoutMs: number, after?: Promise<unknown>): Promise<Message> {
     const { channel } = this;
     let message = channel.bufferedMessage("tandem", MAX_OBJECT_BYTES);
     if (message === NEED_MORE) {
       await this.beforeRead();
-      using _deadline = channel.deadline(timeoutMs, waitedFor);
+      using stack = new DisposableStack();
+      const begin = () => {
+        if (!stack.disposed) stack.use(channel.deadline(timeoutMs, waitedFor));
+      };
+      if (after === undefined) begin();
+      else after.then(begin, begin);
       message = await channel.message("tandem", MAX_OBJECT_BYTES);
     }
     if (message === END) throw this.#ended(waitedFor);
