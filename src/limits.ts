@@ -37,7 +37,7 @@ export const SMALL_FILE_BYTES = 256 * 1024;
 export const KEPT_PART_AGE_MS = 7 * 24 * 60 * 60 * 1_000;
 
 /** How often a side that is at work says so, in milliseconds: less than any timeout that is sensible. */
-export const WORKING_SIGN_MS = 5_000;
+export const WORKING_SIGN_MS = 1_000;
 
 /** The longest message (a listing) that is taken into memory, in bytes. */
 export const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;

@@ -54,6 +54,7 @@ export class TandemLink {
   readonly channel: Channel;
   #lent: LentBuffer | undefined;
   #filled = 0;
+  #writing: Promise<void> = Promise.resolve();
 
   readonly #options: LinkOptions;
 
@@ -84,10 +85,16 @@ export class TandemLink {
   /** Makes everything that was sent go out. */
   async flush(): Promise<void> {
     const lent = this.#lent;
-    if (lent === undefined) return;
     const filled = this.#filled;
     this.#lent = undefined;
     this.#filled = 0;
+    // One write after the other: a sign of work may go out at any time.
+    const writing = lent === undefined ? this.#writing : this.#writing.then(() => this.#write(lent, filled));
+    this.#writing = writing;
+    await writing;
+  }
+
+  async #write(lent: LentBuffer, filled: number): Promise<void> {
     using _deadline = this.channel.deadline(this.#options.stallTimeoutMs, "room to send");
     // A buffer is only given back once nothing of it is being written.
     await this.channel.write(lent.bytes.subarray(0, filled));

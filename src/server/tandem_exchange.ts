@@ -192,7 +192,8 @@ async function answerPut(context: TandemContext, command: PutCommand): Promise<v
       const checksum = new Checksum(command.digest ? before : undefined);
       const most = limits.maxFileBytes - offset;
       const likely = command.size === undefined ? SMALL_FILE_BYTES : Math.max(0, command.size - offset);
-      await body.receive(bounded(landing, most), likely, { ...options, checksum });
+      // What the client has written may be under way for long: it is told that it arrives.
+      await link.working(body.receive(bounded(landing, most), likely, { ...options, checksum }));
       checksumsCome = true;
       const sent = await link.receiveObject("a checksum", limits.stallTimeoutMs);
       checksumsCome = false;
