@@ -12,7 +12,7 @@
  * @module
  */
 
-import { ProtocolError, TandemError } from "../errors.ts";
+import { asTandemError, ProtocolError, TandemError } from "../errors.ts";
 import { type ClientLimits, MAX_OBJECT_BYTES } from "../limits.ts";
 import { untilAborted } from "../net/abort.ts";
 import type { Channel } from "../net/channel.ts";
@@ -210,7 +210,9 @@ export class NegotiatedExchange implements Exchange {
       return { exchange: plain, settle: () => plain.settle() };
     } catch (error) {
       control.close();
-      throw control.failure ?? error;
+      const failure = control.failure ?? asTandemError(error);
+      // What is wrong with a welcome is the server's fault.
+      throw failure.code === "bad-request" ? new ProtocolError(failure.message, { cause: failure }) : failure;
     }
   }
 

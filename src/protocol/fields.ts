@@ -41,7 +41,11 @@ export class Fields {
 
   /** Permission bits. */
   mode(key: string): number | undefined {
-    return this.#field(key, "permissions", (value) => Number.isInteger(value) && ((value as number) & ~0o777) === 0);
+    return this.#field(
+      key,
+      "permissions",
+      (value) => Number.isInteger(value) && value as number >= 0 && value as number <= 0o777,
+    );
   }
 
   /** Yes or no; a field that is missing is no. */

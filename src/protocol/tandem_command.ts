@@ -9,8 +9,9 @@
  */
 
 import { TandemError } from "../errors.ts";
-import { MAX_COMMAND_BYTES } from "../limits.ts";
+import { MAX_COMMAND_BYTES, MAX_TANDEM_COMMAND_BYTES } from "../limits.ts";
 import { Fields } from "./fields.ts";
+import { HEADER_BYTES } from "./header.ts";
 import { parseRemotePath, type PathRules, type RemotePath, ROOT } from "./path.ts";
 import { decodeSealed, encodeSealed, type JsonObject, parseObject } from "./sealed.ts";
 
@@ -144,7 +145,11 @@ export function encodeTandemCommand(command: TandemCommand): Uint8Array {
       `the path is too long: a command holds ${MAX_COMMAND_BYTES} bytes, this one has ${longest}`,
     );
   }
-  return encodeLines(line, rest);
+  const message = encodeLines(line, rest);
+  if (message.length - HEADER_BYTES > MAX_TANDEM_COMMAND_BYTES) {
+    throw new TandemError("bad-request", `a command holds ${MAX_TANDEM_COMMAND_BYTES} bytes with its parameters`);
+  }
+  return message;
 }
 
 /**

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { ERROR_CODES, type ErrorCode, TandemError } from "../errors.ts";
+import { type ErrorCode, TandemError } from "../errors.ts";
 import { Fields } from "./fields.ts";
 import { encodeObject, type JsonObject } from "./sealed.ts";
 
@@ -161,5 +161,5 @@ export function parseError(object: JsonObject): AnsweredError {
 }
 
 function knownCode(word: string | undefined): ErrorCode {
-  return ERROR_CODES.find((code) => code === word) ?? "internal";
+  return WIRE_CODES.find((code) => code === word) ?? "internal";
 }
