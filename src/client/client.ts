@@ -15,7 +15,7 @@ import type { ByteSink } from "../net/bulk.ts";
 import { hashOf, hexOf } from "../net/checksum.ts";
 import { type RemotePath, resolveRemotePath, ROOT } from "../protocol/path.ts";
 import type { OnExistWord } from "../protocol/tandem_command.ts";
-import type { Entry } from "../protocol/tandem_result.ts";
+import { AnsweredError, type Entry } from "../protocol/tandem_result.ts";
 import { openDiskFile } from "../store/disk_file.ts";
 import type { Landing } from "../store/file_store.ts";
 import { openLanding } from "../store/landing.ts";
@@ -277,9 +277,10 @@ export class Client implements AsyncDisposable {
     const signal = this.#signal(options.signal);
     using turn = await this.#takeTurn(signal);
     await using landing = await openLanding(dirname(local), basename(local), local, {
-      replace: overwrite || resume,
+      replace: overwrite,
       resumable: this.mode !== "plain",
       resume,
+      continuePresent: resume,
     }).catch(failLocally);
     const startedMs = performance.now();
     const { kept } = landing;
@@ -519,7 +520,8 @@ function notItsBeginning(local: string): TandemError {
 
 /** Whether a transfer ended because the connection did: then what came of it is worth keeping. */
 function isLost(error: unknown): boolean {
-  return error instanceof TandemError && ["disconnected", "timeout", "protocol"].includes(error.code);
+  return error instanceof TandemError && !(error instanceof AnsweredError) &&
+    ["disconnected", "timeout", "protocol"].includes(error.code);
 }
 
 /** What is missing or forbidden on this side must not look as if it were so at the server. */

@@ -65,7 +65,7 @@ export interface PutSource extends ByteSource {
   /** How many bytes, if that is known. */
   readonly sizeBytes: number | undefined;
   /** Has the next `read` begin at a byte; undefined where that cannot be. */
-  readonly seek?: ((offsetBytes: number) => void) | undefined;
+  seek?(offsetBytes: number): void;
 }
 
 /** What a file is to get, and on what terms. */

@@ -10,7 +10,7 @@ import { untilAborted } from "../net/abort.ts";
 import type { BulkOptions, ByteSink } from "../net/bulk.ts";
 import type { Checksum } from "../net/checksum.ts";
 import { IncomingBody, type TandemLink } from "../net/tandem_link.ts";
-import { type FileInfo, parseChecksums } from "../protocol/tandem_result.ts";
+import { AnsweredError, type FileInfo, parseChecksums } from "../protocol/tandem_result.ts";
 import type { IncomingFile, IncomingInfo } from "./exchange.ts";
 
 /** What a file that arrives needs of its session. */
@@ -25,8 +25,8 @@ export interface IncomingTandemOptions extends BulkOptions {
   readonly timeoutMs: number;
   /** Called once when all of it has come, or an error in its place: the connection is the next one's. */
   onEnd(): void;
-  /** Called once when it is given up before that; `reading` is resolved when nothing is being read any more. */
-  onGivenUp(body: IncomingBody, reading: Promise<void>): void;
+  /** Called once when it is given up before that; `drain` reads what is left of it. */
+  onGivenUp(drain: () => Promise<void>): void;
   /** Called when nothing can be trusted any more. Returns the error that is to be thrown. */
   onFailure(error: unknown): unknown;
 }
@@ -41,6 +41,8 @@ export class IncomingTandemFile implements IncomingFile {
   readonly #body: IncomingBody;
   readonly #options: IncomingTandemOptions;
   #reading: Promise<void> = Promise.resolve();
+  /** Whether the checksums, or an error in place of anything, have come: the last that comes of it. */
+  #settled = false;
   #over = false;
 
   /** Begins behind what precedes the body. */
@@ -79,8 +81,11 @@ export class IncomingTandemFile implements IncomingFile {
     };
     try {
       await this.#read(async () => {
-        const { signal: _, ...options } = this.#options;
-        await this.#body.receive(guarded, this.sizeBytes, options);
+        const { signal: _, onProgress, ...options } = this.#options;
+        await this.#body.receive(guarded, this.sizeBytes, {
+          ...options,
+          onProgress: (bytes) => this.#over || onProgress?.(bytes),
+        });
         await this.#finish();
       });
     } catch (error) {
@@ -112,7 +117,10 @@ export class IncomingTandemFile implements IncomingFile {
 
   /** Does what reads from the connection, but has its caller wait no longer than until the signal. */
   async #read<T>(work: () => Promise<T>): Promise<T> {
-    const working = work();
+    const working = work().catch((error) => {
+      if (error instanceof AnsweredError) this.#settled = true;
+      throw error;
+    });
     this.#reading = working.then(() => {}, () => {});
     return await untilAborted(working, this.#options.signal);
   }
@@ -123,7 +131,9 @@ export class IncomingTandemFile implements IncomingFile {
 
   async #finish(): Promise<void> {
     const { checksum, timeoutMs } = this.#options;
-    const sums = parseChecksums(await this.#link.receiveObject("a checksum", timeoutMs));
+    const last = await this.#link.receiveObject("a checksum", timeoutMs);
+    this.#settled = true;
+    const sums = parseChecksums(last);
     this.#end();
     if (this.#body.receivedBytes !== this.sizeBytes) throw this.#wrongSize();
     const own = checksum.result();
@@ -144,9 +154,17 @@ export class IncomingTandemFile implements IncomingFile {
 
   #failed(error: unknown): unknown {
     const failure = this.#options.onFailure(error);
-    // An error in place of the body is its end; whatever else is left of it is read by whoever gives it up.
-    if (this.#body.ended && !this.#options.signal?.aborted) this.#end();
+    // Whatever else is left of it is read by whoever gives it up.
+    if (this.#settled) this.#end();
     return failure;
+  }
+
+  /** Reads what is left of it, once nobody else is reading. */
+  async #drain(): Promise<void> {
+    await this.#reading;
+    if (this.#settled) return;
+    if (await this.#body.drain(this.#options) === "broken-off") return;
+    await this.#link.receiveObject("a checksum", this.#options.timeoutMs);
   }
 
   #end(): void {
@@ -159,7 +177,7 @@ export class IncomingTandemFile implements IncomingFile {
   [Symbol.asyncDispose](): Promise<void> {
     if (!this.#over) {
       this.#over = true;
-      this.#options.onGivenUp(this.#body, this.#reading);
+      this.#options.onGivenUp(() => this.#drain());
     }
     return Promise.resolve();
   }

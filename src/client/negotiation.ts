@@ -69,7 +69,7 @@ export class NegotiatedExchange implements Exchange {
   #choosing: Promise<Choice> | undefined;
   #chosen: Exchange | undefined;
   /** What an operation that was given up has left to do. */
-  #unsettled: Promise<void> = Promise.resolve();
+  #unsettled: Promise<void> | undefined;
 
   /** Takes over an open control connection. */
   constructor(control: Channel, options: NegotiationOptions) {
@@ -150,7 +150,7 @@ export class NegotiatedExchange implements Exchange {
     // Nobody has told the server anything yet, so it need not be told of the end in either way but the plain one.
     if (this.#choosing === undefined) this.#chosen ??= this.#plain();
     const timer = setTimeout(() => this.close(), this.#options.limits.quitTimeoutMs);
-    await this.#unsettled.catch(() => {});
+    await this.#unsettled;
     clearTimeout(timer);
     await this.#chosen?.quit();
     this.close();
@@ -165,8 +165,9 @@ export class NegotiatedExchange implements Exchange {
 
   /** The exchange for what only tandem can do. */
   async #probe(options: OperationOptions): Promise<Exchange> {
-    if (this.#chosen !== undefined) return this.#chosen;
+    const known = this.#chosen !== undefined;
     const exchange = await this.#choose({ verb: "ls", path: ROOT }, options);
+    if (known) return exchange;
     // The listing has been asked for, and the server waits for somebody to take it.
     if (exchange.mode === "plain") {
       await exchange.list(ROOT, { recursive: false }, options).catch((error) => {
@@ -178,7 +179,8 @@ export class NegotiatedExchange implements Exchange {
 
   /** The exchange, chosen by the answer to `command` if it has not been before. */
   async #choose(command: Command, { signal }: OperationOptions): Promise<Exchange> {
-    await this.#unsettled;
+    // At once where that can be, so that operations keep their order.
+    if (this.#unsettled !== undefined) await this.#unsettled;
     if (this.#chosen !== undefined) return this.#chosen;
     // Judged before anything is sent: a path that is too long is no reason to end the session.
     const message = encodeCommand(command, "+");
@@ -191,7 +193,11 @@ export class NegotiatedExchange implements Exchange {
     try {
       return (await untilAborted(chosen, signal)).exchange;
     } catch (error) {
-      if (signal?.aborted) this.#unsettled = chosen.then((choice) => choice.settle(), () => {});
+      if (signal?.aborted) {
+        this.#unsettled = chosen.then((choice) => choice.settle()).catch(() => {
+          // Whoever comes next finds the session as this has left it.
+        }).finally(() => this.#unsettled = undefined);
+      }
       throw error;
     }
   }

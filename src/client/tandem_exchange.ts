@@ -177,7 +177,7 @@ export class TandemExchange implements Exchange {
         onProgress,
         onEnd: () => sent.turn.end(),
         signal,
-        onGivenUp: (body, reading) => this.#giveUp(sent, body, reading),
+        onGivenUp: (drain) => this.#giveUp(sent, drain),
         onFailure: (error) => this.#noteFailure(error),
       });
     });
@@ -194,11 +194,10 @@ export class TandemExchange implements Exchange {
   }
 
   /** Reads what is left of a file that nobody wants any more. */
-  async #giveUp(sent: Sent, body: IncomingBody, reading: Promise<void>): Promise<void> {
+  async #giveUp(sent: Sent, drain: () => Promise<void>): Promise<void> {
     try {
       this.#abort(sent);
-      await reading;
-      if (!body.ended && await body.drain(this.#limits) === "ended") await this.#receive();
+      await drain();
     } catch (error) {
       this.#noteFailure(error);
     } finally {
@@ -483,14 +482,14 @@ class OutgoingFile {
    * if that is how the file begins, else at 0.
    */
   async prefix(bytes: number, sha256: string | undefined): Promise<number> {
-    const { sizeBytes, seek } = this.#source;
-    if (bytes === 0 || sha256 === undefined || seek === undefined || bytes > (sizeBytes ?? 0)) return 0;
-    const hash = await this.#link.working(hashOf(this.#source, bytes, this.#options.signal));
+    const source = this.#source;
+    if (bytes === 0 || sha256 === undefined || source.seek === undefined || bytes > (source.sizeBytes ?? 0)) return 0;
+    const hash = await this.#link.working(hashOf(source, bytes, this.#options.signal));
     if (hash !== undefined && hexOf(hash) === sha256) {
       this.#before = hash;
       return bytes;
     }
-    seek(0);
+    source.seek(0);
     return 0;
   }
 

@@ -135,7 +135,7 @@ export class Channel implements Disposable {
    * @throws {TandemError} `disconnected` if the connection broke.
    */
   async readWithin(buffer: Uint8Array, limit: number, beyond: number): Promise<number | null> {
-    await this.#filling;
+    if (this.#decoder.bufferedBytes === 0) await this.#filling;
     if (this.#decoder.bufferedBytes > 0) return this.#decoder.take(buffer.subarray(0, limit));
     if (this.#decoder.ended) return null;
     const count = await this.#readSocket(buffer.subarray(0, limit + beyond));
@@ -151,7 +151,7 @@ export class Channel implements Disposable {
    * @throws {TandemError} `disconnected` if the connection broke.
    */
   async read(buffer: Uint8Array): Promise<number | null> {
-    await this.#filling;
+    if (this.#decoder.bufferedBytes === 0) await this.#filling;
     if (this.#decoder.bufferedBytes > 0) return this.#decoder.take(buffer);
     if (this.#decoder.ended) return null;
     return await this.#readSocket(buffer);

@@ -338,7 +338,7 @@ export class IncomingBody {
       // A read of the last few bytes would find no room for the header behind them.
       while (buffer.length - filled > HEADER_BYTES || filled === 0) {
         throwIfAborted(options.signal);
-        count = await this.read(buffer.subarray(filled));
+        count = await this.#readOrSave(sink, buffer, filled);
         if (count === null) break;
         filled += count;
         guard.moved(count);
@@ -350,6 +350,17 @@ export class IncomingBody {
       if (writing !== undefined) await writing;
       if (count === null) return;
       await pace.after(filled);
+    }
+  }
+
+  /** Reads the next bytes behind the first `filled` ones of `buffer`; if the connection is lost, those go into the sink, for they may be kept. */
+  async #readOrSave(sink: ByteSink, buffer: Uint8Array, filled: number): Promise<number | null> {
+    try {
+      return await this.read(buffer.subarray(filled));
+    } catch (error) {
+      const lost = endsConnection(error) || this.#link.channel.isClosed;
+      if (lost && filled > 0) await sink.write(buffer.subarray(0, filled));
+      throw error;
     }
   }
 

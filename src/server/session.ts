@@ -91,7 +91,8 @@ export class Session {
     let failure: unknown;
     try {
       const first = await this.#receive(this.#ticketOnly ? limits.dataAcceptTimeoutMs : limits.firstCommandTimeoutMs);
-      if (first !== END && first.header.sign === "+" && isTicketMessage(first.body)) {
+      const isData = first !== END && first.header.sign === "+" && isTicketMessage(first.body);
+      if (isData && this.#host.mode !== "plain") {
         return this.#redeem(first, stack);
       }
       if (!this.#ticketOnly) {

@@ -1,8 +1,9 @@
 /**
  * The answers of the tandem exchange, one handler a command in one typed table.
  *
- * A handler sends its result over the link and fails by throwing: the session
- * then sends the error in place of what was expected next. Only a `put` whose
+ * A handler sends over the link what precedes the last message of its result,
+ * and returns that one, so that it goes out when nothing can fail any more. It
+ * fails by throwing: the session then sends the error instead. Only a `put` whose
  * body comes without being asked for has more to do: whatever happens, it reads
  * that body to its end, because the next one follows it.
  *
@@ -12,9 +13,11 @@
 import { asTandemError, TandemError } from "../errors.ts";
 import { MAX_TREE_DEPTH, MAX_TREE_ENTRIES, type ServerLimits, SMALL_FILE_BYTES } from "../limits.ts";
 import type { ByteSource } from "../net/bulk.ts";
+import { abortError, whenAborted } from "../net/abort.ts";
 import { Checksum, emptySha256, hashOf, hexOf } from "../net/checksum.ts";
 import { type BodyOptions, endsConnection, IncomingBody, type TandemLink } from "../net/tandem_link.ts";
 import type { RemotePath } from "../protocol/path.ts";
+import type { JsonObject } from "../protocol/sealed.ts";
 import { AnsweredError, type Entry, parseBegin, parseChecksums } from "../protocol/tandem_result.ts";
 import type { GetCommand, PutCommand, TandemCommand, TandemVerb } from "../protocol/tandem_command.ts";
 import type { FileStore, Landing, StoredFile, StoreEntry } from "../store/file_store.ts";
@@ -34,50 +37,50 @@ export interface TandemContext {
   readonly signal: AbortSignal;
   /** Counts the bytes of the body, for the log. */
   onProgress(movedBytes: number): void;
-  /** Sends an error as the result, before the command is over; it is then not sent again. */
+  /** Sends an error as the result, before the command is over; only the first one is sent. */
   refuse(error: TandemError): Promise<void>;
 }
 
 /** The commands that have a result; `abort` and `quit` are the session's own business. */
 export type AnsweredVerb = Exclude<TandemVerb, "abort" | "quit">;
 
-/** Answers one command. */
+/** Answers one command; returns the last message of the result. */
 type Handler<V extends AnsweredVerb> = (
   context: TandemContext,
   command: Extract<TandemCommand, { verb: V }>,
-) => Promise<void>;
+) => Promise<JsonObject>;
 
 const HANDLERS: { readonly [V in AnsweredVerb]: Handler<V> } = {
   async ls(context, { path, recursive }) {
     const lines = recursive ? treeLines(context.store, path) : folderLines(context.store, path);
-    await sendBody(context, linesSource(lines), undefined, new Checksum());
+    return await sendBody(context, linesSource(lines), undefined, new Checksum());
   },
 
-  async stat({ store, link }, { path }) {
-    await link.sendObject({ ...wireEntry(await store.stat(path)) });
+  async stat({ store }, { path }) {
+    return { ...wireEntry(await store.stat(path)) };
   },
 
   get: answerGet,
 
   put: answerPut,
 
-  async mkdir({ store, rights, link }, { path, recursive }) {
+  async mkdir({ store, rights }, { path, recursive }) {
     assertMay(rights.write);
     await store.makeFolder(path, { recursive: recursive ?? false });
-    await link.sendObject({});
+    return {};
   },
 
   async rm({ store, rights, link }, { path, recursive }) {
     assertMay(rights.overwrite, rights);
     await link.working(store.remove(path, { recursive: recursive ?? false }));
-    await link.sendObject({});
+    return {};
   },
 
-  async mv({ store, rights, link }, { path, to, onExist }) {
+  async mv({ store, rights }, { path, to, onExist }) {
     assertMay(rights.overwrite, rights);
     const replace = onExist === "overwrite" || onExist === "newer" && await isNewer(store, path, to);
     await store.rename(path, to, { replace });
-    await link.sendObject({});
+    return {};
   },
 
   async hash({ store, link, signal }, { path, offset = 0, length }) {
@@ -86,19 +89,19 @@ const HANDLERS: { readonly [V in AnsweredVerb]: Handler<V> } = {
     file.seek(offset);
     const hash = await link.working(hashOf(file, sizeBytes, signal));
     if (hash === undefined || !await file.isUnchanged()) throw changed(path);
-    await link.sendObject({ sha256: hexOf(hash), size: sizeBytes });
+    return { sha256: hexOf(hash), size: sizeBytes };
   },
 
-  async ping({ link }) {
-    await link.sendObject({});
+  ping() {
+    return Promise.resolve({});
   },
 };
 
-/** Answers `command`. */
+/** Answers `command`; returns the last message of the result. */
 export function answerTandem(
   context: TandemContext,
   command: Extract<TandemCommand, { verb: AnsweredVerb }>,
-): Promise<void> {
+): Promise<JsonObject> {
   // The table pairs each verb with its own handler; TypeScript cannot follow that through a union.
   const handler = HANDLERS[command.verb] as Handler<AnsweredVerb>;
   return handler(context, command);
@@ -123,21 +126,21 @@ function rangeOf(file: StoredFile, offset: number, length: number | undefined): 
   return Math.min(length ?? Infinity, file.sizeBytes - offset);
 }
 
-/** Sends a whole body with its end and its checksums. */
+/** Sends a whole body with its end; returns its checksums. */
 async function sendBody(
   { link, limits, signal, onProgress }: TandemContext,
   source: ByteSource,
   sizeBytes: number | undefined,
   checksum: Checksum,
   beforeEnd?: () => Promise<void>,
-): Promise<void> {
+): Promise<JsonObject> {
   await link.sendBody(source, sizeBytes, { ...limits, checksum, signal, onProgress });
   await beforeEnd?.();
   await link.endBody();
-  await link.sendObject({ ...checksum.result() });
+  return { ...checksum.result() };
 }
 
-async function answerGet(context: TandemContext, command: GetCommand): Promise<void> {
+async function answerGet(context: TandemContext, command: GetCommand): Promise<JsonObject> {
   const { store, link, signal } = context;
   const { path, digest = false } = command;
   await using file = await store.open(path);
@@ -154,20 +157,25 @@ async function answerGet(context: TandemContext, command: GetCommand): Promise<v
   const length = rangeOf(file, offset, command.length);
   file.seek(offset);
   await link.sendObject({ size, offset, length, mtime, mode, version });
-  await sendBody(context, file, length, new Checksum(sha256), async () => {
+  return await sendBody(context, file, length, new Checksum(sha256), async () => {
     if (!await file.isUnchanged()) throw changed(path);
   });
 }
 
-async function answerPut(context: TandemContext, command: PutCommand): Promise<void> {
+async function answerPut(context: TandemContext, command: PutCommand): Promise<JsonObject> {
   const { link, limits, onProgress, signal } = context;
   const body = new IncomingBody(link);
   const options: BodyOptions = { ...limits, checksum: new Checksum(), onProgress, signal };
-  // Once it was asked for, or from the start where it was not waited for.
-  let bodyComes = !command.ready;
-  let checksumsCome = false;
+  // A body with its checksum comes once it was asked for, or from the start where that was not waited for.
+  let comes = !command.ready;
   try {
     await using landing = await createLanding(context, command);
+    // Who has given it up need not wait until something else comes.
+    using _abort = whenAborted(signal, () => {
+      context.refuse(abortError(signal)).then(() => link.flush()).catch(() => {
+        // Then the connection is what failed, which whoever reads from it finds out.
+      });
+    });
     try {
       const kept = landing.kept;
       let offset = 0;
@@ -178,7 +186,7 @@ async function answerPut(context: TandemContext, command: PutCommand): Promise<v
         await link.sendObject({ offset: has, ...(hash === undefined ? {} : { sha256: hexOf(hash) }) });
         await link.flush();
         const begin = await link.receiveObject("the beginning of a put", limits.stallTimeoutMs);
-        bodyComes = true;
+        comes = true;
         offset = parseBegin(begin);
         if (offset !== 0 && offset !== has) {
           throw new TandemError("bad-request", `a put begins at 0 or at ${has}, not at ${offset}`);
@@ -194,11 +202,13 @@ async function answerPut(context: TandemContext, command: PutCommand): Promise<v
       const likely = command.size === undefined ? SMALL_FILE_BYTES : Math.max(0, command.size - offset);
       // What the client has written may be under way for long: it is told that it arrives.
       await link.working(body.receive(bounded(landing, most), likely, { ...options, checksum }));
-      checksumsCome = true;
       const sent = await link.receiveObject("a checksum", limits.stallTimeoutMs);
-      checksumsCome = false;
+      comes = false;
       const sums = parseChecksums(sent);
       const own = checksum.result();
+      if (sums.sha256 !== undefined && !command.digest) {
+        throw new TandemError("bad-request", '"sha256" needs "digest" in the command');
+      }
       if (sums.crc32 !== own.crc32 || sums.sha256 !== own.sha256) {
         throw new TandemError("integrity", `"${command.path}" was damaged on its way: its checksum does not fit`);
       }
@@ -207,23 +217,26 @@ async function answerPut(context: TandemContext, command: PutCommand): Promise<v
         throw new TandemError("changed", `"${command.path}" has ${size} bytes, but ${command.size} were promised`);
       }
       await link.working(landing.commit({ mtimeMs: command.mtime, mode: command.mode }));
-      await link.sendObject({ size, ...own });
+      return { size, ...own };
     } catch (error) {
       if (link.channel.isClosed || endsConnection(error)) landing.keep();
       throw error;
     }
   } catch (error) {
     if (link.channel.isClosed || error instanceof AnsweredError || endsConnection(error)) throw error;
-    if (bodyComes && (!body.ended || checksumsCome)) {
+    if (comes) {
       await context.refuse(asTandemError(error));
-      await drainPut(body, context);
+      await drainPut(context, body);
     }
     throw error;
   }
 }
 
 /** Reads what a client still sends of a put that has been refused. */
-async function drainPut(body: IncomingBody, { link, limits }: TandemContext): Promise<void> {
+export async function drainPut(
+  { link, limits }: Pick<TandemContext, "link" | "limits">,
+  body: IncomingBody = new IncomingBody(link),
+): Promise<void> {
   await link.flush();
   if (await body.drain(limits) === "broken-off") return;
   try {
@@ -234,7 +247,7 @@ async function drainPut(body: IncomingBody, { link, limits }: TandemContext): Pr
 }
 
 /** Begins a file, if the client may. */
-async function createLanding({ store, rights, limits }: TandemContext, command: PutCommand): Promise<Landing> {
+async function createLanding({ store, rights, limits, link }: TandemContext, command: PutCommand): Promise<Landing> {
   const { path, size, onExist, resume = false } = command;
   assertMay(rights.write);
   if (size !== undefined && size > limits.maxFileBytes) {
@@ -243,11 +256,17 @@ async function createLanding({ store, rights, limits }: TandemContext, command: 
   await assertRoom(store, limits, size ?? 0);
   if (onExist === "newer") await assertOlder(store, path, command.mtime);
   const wants = onExist === "overwrite" || onExist === "newer";
-  const resumable = size === undefined || size >= SMALL_FILE_BYTES;
+  const creating = store.create(path, {
+    replace: rights.overwrite && onExist !== "error",
+    resumable: size === undefined || size >= SMALL_FILE_BYTES,
+    resume,
+    continuePresent: resume && rights.overwrite,
+  });
   try {
-    const replace = rights.overwrite && (onExist !== "error" || resume);
-    return await store.create(path, { replace, resumable, resume });
+    // A file that is continued is copied first.
+    return await link.working(creating);
   } catch (error) {
+    creating.then((landing) => landing[Symbol.asyncDispose](), () => {});
     const { code } = asTandemError(error);
     if (code === "exists" && wants && !rights.overwrite) {
       throw new TandemError("denied", `"${path}" exists, and this server lets clients only add`, { cause: error });

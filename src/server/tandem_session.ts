@@ -12,11 +12,19 @@
 
 import { asTandemError, ProtocolError, TandemError } from "../errors.ts";
 import { MAX_OUTSTANDING_COMMANDS, MAX_TANDEM_COMMAND_BYTES } from "../limits.ts";
+import { abortError } from "../net/abort.ts";
 import type { Channel } from "../net/channel.ts";
 import type { ControlStream } from "../net/control_stream.ts";
 import { endsConnection, TandemLink } from "../net/tandem_link.ts";
 import { END } from "../protocol/decoder.ts";
-import { type CommandText, decodeCommandLines, parseTandemCommand, showCommand } from "../protocol/tandem_command.ts";
+import {
+  type CommandText,
+  decodeCommandLines,
+  parseTandemCommand,
+  showCommand,
+  type TandemCommand,
+} from "../protocol/tandem_command.ts";
+import { AnsweredError } from "../protocol/tandem_result.ts";
 import type { CommandEvent } from "./events.ts";
 import type { SessionHost } from "./session.ts";
 import { type AnsweredVerb, answerTandem } from "./tandem_exchange.ts";
@@ -132,9 +140,7 @@ export class TandemSession {
       this.#tell();
       return;
     }
-    const command = parseTandemCommand(text);
-    if (command.verb !== "abort") return;
-    const number = command.command ?? this.#running?.number;
+    const number = numberToAbort(text) ?? this.#running?.number;
     const meant = [this.#running, ...this.#queue].find((pending) => pending?.number === number);
     // One that is over already needs no abort.
     meant?.abort.abort(new TandemError("aborted", "the client gave it up"));
@@ -166,6 +172,7 @@ export class TandemSession {
       if (this.#ended || this.#draining) return undefined;
       if (!waits) {
         await this.#link.flush();
+        this.#watchData();
         stack.use(channel.deadline(host.limits.idleTimeoutMs, "a command"));
       } else {
         await this.#changed.promise;
@@ -173,32 +180,49 @@ export class TandemSession {
     }
   }
 
+  /** While no command runs, the end of the data connection is the end of the session. */
+  #watchData(): void {
+    const { data } = this.#parts;
+    const look = () => {
+      if (!data.ended && !data.isClosed) return;
+      this.#ended = true;
+      this.#tell();
+    };
+    if (data.ended) look();
+    else data.fill().then(look, look);
+  }
+
   /** Answers one command; returns whether it was the last. */
   async #answer({ text, abort }: Pending): Promise<boolean> {
     const { id, channel, data, host } = this.#parts;
-    const { store, rights, limits, nameRules } = host;
+    const { store, rights, limits } = host;
     const startedMs = performance.now();
     let movedBytes = 0;
     let failure: TandemError | undefined;
     let answered = false;
     let last = false;
     const refuse = async (error: TandemError) => {
+      if (answered) return;
       answered = true;
       await this.#link.sendError(error);
     };
     try {
-      if (text instanceof TandemError) throw text;
-      const command = parseTandemCommand(text, nameRules);
+      const command = await this.#judge(text, refuse);
       if (command.verb === "quit") {
         last = true;
       } else {
         const context = { store, rights, limits, link: this.#link, signal: abort.signal, refuse };
         const onProgress = (bytes: number) => movedBytes = bytes;
         const answerable = command as Extract<typeof command, { verb: AnsweredVerb }>;
-        await answerTandem({ ...context, onProgress }, answerable);
+        // The body of a put must be read all the same.
+        if (abort.signal.aborted && command.verb !== "put") throw abortError(abort.signal);
+        const result = await answerTandem({ ...context, onProgress }, answerable);
+        if (answered) throw abortError(abort.signal);
+        answered = true;
+        await this.#link.sendObject(result);
       }
     } catch (error) {
-      failure = asTandemError(error);
+      failure = failureOf(error);
       if (!answered && !data.isClosed) await refuse(failure);
       if (data.isClosed || endsConnection(error)) {
         last = true;
@@ -218,10 +242,44 @@ export class TandemSession {
     return last;
   }
 
+  /** The command that came. What is none is refused; the body that follows a put is read all the same. */
+  async #judge(text: CommandText | TandemError, refuse: (error: TandemError) => Promise<void>): Promise<TandemCommand> {
+    if (text instanceof TandemError) throw text;
+    const { nameRules, limits } = this.#parts.host;
+    try {
+      return parseTandemCommand(text, nameRules);
+    } catch (error) {
+      if (text.verb === "put" && text.parameters["ready"] !== true) {
+        await refuse(asTandemError(error));
+        await drainPut({ link: this.#link, limits });
+      }
+      throw error;
+    }
+  }
+
   #tell(): void {
     this.#changed.resolve();
     this.#changed = Promise.withResolvers();
   }
+}
+
+/** Which command an `abort` is about; none where it says nothing that makes sense, for it has no result that could say so. */
+function numberToAbort(text: CommandText): number | undefined {
+  try {
+    const command = parseTandemCommand(text);
+    return command.verb === "abort" ? command.command : undefined;
+  } catch {
+    return NO_COMMAND;
+  }
+}
+
+const NO_COMMAND = -1;
+
+/** Why a command failed. A client that breaks off a body for reasons of its own has given it up. */
+function failureOf(error: unknown): TandemError {
+  const failure = asTandemError(error);
+  if (!(error instanceof AnsweredError) || failure.code !== "internal") return failure;
+  return new TandemError("aborted", `the client gave it up: ${failure.message}`);
 }
 
 /** A command as it came; what has the right seal and is no command is answered like any other that fails. */

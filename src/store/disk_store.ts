@@ -8,7 +8,7 @@ import * as fs from "node:fs";
 import { promisify } from "node:util";
 import { TandemError } from "../errors.ts";
 import { isServableName, type PathRules, type RemotePath, ROOT, splitPath } from "../protocol/path.ts";
-import { diskError } from "./disk_error.ts";
+import { diskError, systemCode } from "./disk_error.ts";
 import { modeBits, openDiskFile } from "./disk_file.ts";
 import {
   type CreateOptions,
@@ -107,15 +107,28 @@ export class DiskStore implements FileStore {
 
   /** Makes a folder. */
   async makeFolder(path: RemotePath, { recursive }: RecursiveOptions): Promise<void> {
-    const { folder: parent } = splitPath(path);
-    if (recursive && parent !== ROOT) await this.makeFolder(parent, { recursive });
+    if (recursive) {
+      const names = splitPath(path).folder.split("/").filter((name) => name !== "");
+      for (const i of names.keys()) await this.#makeFolder(names.slice(0, i + 1).join("/") as RemotePath, "above");
+    }
+    await this.#makeFolder(path, recursive ? "wanted" : "new");
+  }
+
+  /** Makes one folder, which may be there already unless it is to be `new`. */
+  async #makeFolder(path: RemotePath, which: "new" | "wanted" | "above"): Promise<void> {
     using place = await this.#enterParent(path);
     try {
-      await Deno.mkdir(place.path);
-      await syncFolder(place.base);
+      try {
+        await Deno.mkdir(place.path);
+        await syncFolder(place.base);
+      } catch (error) {
+        if (which === "new" || systemCode(error) !== "EEXIST") throw error;
+        if ((await Deno.lstat(place.path)).isDirectory) return;
+        if (which === "wanted") throw error;
+        throw new TandemError("not-directory", `"${path}": it is not a folder`);
+      }
     } catch (error) {
-      const failure = diskError(error, path);
-      if (!recursive || failure.code !== "exists" || !(await Deno.lstat(place.path)).isDirectory) throw failure;
+      throw diskError(error, path);
     }
   }
 

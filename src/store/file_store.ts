@@ -101,8 +101,10 @@ export interface CreateOptions {
   readonly replace: boolean;
   /** Whether a part of it may be worth keeping: then it is written under a name by which it is found again. */
   readonly resumable?: boolean;
-  /** Whether what is there of it already is continued: a kept part, or else the file that would be replaced. */
+  /** Whether what is there of it already is continued: a kept part, or else the file of that name if it may be replaced. */
   readonly resume?: boolean;
+  /** With `resume`: whether the file of that name may be replaced if it is what is continued, though `replace` is no. */
+  readonly continuePresent?: boolean;
 }
 
 /** How a folder is made, or something is removed. */

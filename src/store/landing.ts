@@ -31,10 +31,10 @@ export async function openLanding(
   options: CreateOptions,
 ): Promise<DiskLanding> {
   const target = `${base}/${name}`;
-  const { replace, resumable = false, resume = false } = options;
+  const { replace, resumable = false, resume = false, continuePresent = false } = options;
   try {
     const present = await presentAt(target);
-    if (present !== undefined) assertReplaceable(present, shownName, options);
+    if (present !== undefined) assertReplaceable(present, shownName, replace || resume && continuePresent);
     const temporary = await openTemporary(base, resumable ? name : undefined, resume);
     const landing = new DiskLanding(temporary, {
       base,
@@ -45,6 +45,11 @@ export async function openLanding(
     });
     try {
       if (resume && temporary.keptBytes === 0 && present !== undefined) await landing.copyPresent();
+      // What is in the way of a part now will be in its way at the end.
+      if (present !== undefined && !replace && !landing.kept?.isPresentFile) {
+        landing.keep();
+        throw alreadyThere(shownName);
+      }
       return landing;
     } catch (error) {
       await landing[Symbol.asyncDispose]();
@@ -161,7 +166,7 @@ export class DiskLanding implements Landing {
       await this.#file.sync();
       const mode = this.#mode(attributes.mode);
       if (mode !== undefined && mode !== 0o600) await Deno.chmod(this.path, mode);
-      if (this.#to.replace) {
+      if (this.#to.replace || this.kept?.isPresentFile) {
         await Deno.rename(this.path, this.#to.target);
       } else {
         await publishNew(this.path, this.#to.target);
@@ -250,14 +255,12 @@ export async function presentAt(path: string): Promise<Deno.FileInfo | undefined
 function assertReplaceable(
   present: Deno.FileInfo,
   shownName: string,
-  options: CreateOptions,
+  replace: boolean,
 ): void {
   if (present.isDirectory) {
     throw new TandemError("is-directory", `"${shownName}" is a folder`);
   }
-  if (!options.replace) {
-    throw new TandemError("exists", `"${shownName}" exists already`);
-  }
+  if (!replace) throw alreadyThere(shownName);
   if (!present.isFile) {
     throw new TandemError(
       "denied",
@@ -271,4 +274,8 @@ export async function syncFolder(path: string): Promise<void> {
   if (Deno.build.os === "windows") return;
   using folder = await Deno.open(path);
   await folder.sync();
+}
+
+function alreadyThere(shownName: string): TandemError {
+  return new TandemError("exists", `"${shownName}" exists already`);
 }

@@ -129,20 +129,20 @@ export class MemoryStore implements FileStore {
   create(path: RemotePath, options: CreateOptions): Promise<Landing> {
     return attempt(() => {
       this.#assertFolder(splitPath(path).folder);
-      this.#assertFree(path, options);
-      const part = this.#takePart(path);
+      const { replace, resume = false, continuePresent = false } = options;
+      this.#assertFree(path, replace || resume && continuePresent);
       const present = this.#files.get(path)?.bytes;
-      const kept = !options.resume ? undefined : part ?? present;
+      if (present !== undefined && !replace && this.#parts.has(path)) throw alreadyThere(path);
+      const part = this.#takePart(path);
+      const kept = !resume ? undefined : part ?? present;
       return new MemoryLanding({
         kept: kept === undefined ? undefined : { bytes: kept, isPresentFile: kept !== part },
         reserve: (bytes) => this.#reserve(bytes),
         keep: (bytes) => {
           if (options.resumable) this.#keepPart(path, bytes);
         },
-        publish: (bytes, attributes) => {
-          const taken = this.#folders.has(path) || this.#files.has(path);
-          if (taken && !options.replace) throw alreadyThere(path);
-          this.#assertFree(path, options);
+        publish: (bytes, attributes, continued) => {
+          this.#assertFree(path, replace || continued);
           this.#assertFolder(splitPath(path).folder);
           this.#publish(path, bytes, attributes);
         },
@@ -201,6 +201,7 @@ export class MemoryStore implements FileStore {
       if (file === undefined) this.#assertFolder(from);
       this.#assertFolder(splitPath(to).folder);
       const present = this.#files.get(to);
+      if (from === to && replace && file !== undefined) return;
       if (this.#folders.has(to) || present !== undefined && !(replace && file !== undefined)) throw alreadyThere(to);
       if (`${to}/`.startsWith(`${from}/`)) {
         throw new TandemError("bad-request", `"${from}" cannot be moved into itself`);
@@ -238,11 +239,11 @@ export class MemoryStore implements FileStore {
     throw notFound(path);
   }
 
-  #assertFree(path: RemotePath, options: CreateOptions): void {
+  #assertFree(path: RemotePath, replace: boolean): void {
     if (this.#folders.has(path)) {
       throw new TandemError("is-directory", `"${path}" is a folder`);
     }
-    if (!options.replace && this.#files.has(path)) {
+    if (!replace && this.#files.has(path)) {
       throw alreadyThere(path);
     }
   }
@@ -312,8 +313,8 @@ interface LandingPlace {
   reserve(bytes: number): void;
   /** Keeps the bytes, to be continued. */
   keep(bytes: Uint8Array): void;
-  /** Gives the bytes their name, and counts them. */
-  publish(bytes: Uint8Array, attributes: FileAttributes): void;
+  /** Gives the bytes their name, and counts them; they may be those of the file that has it, continued. */
+  publish(bytes: Uint8Array, attributes: FileAttributes, continued: boolean): void;
 }
 
 class MemoryLanding implements Landing {
@@ -355,7 +356,7 @@ class MemoryLanding implements Landing {
 
   commit(attributes: FileAttributes = {}): Promise<void> {
     return attempt(() => {
-      this.#place.publish(this.#bytes.slice(0, this.#length), attributes);
+      this.#place.publish(this.#bytes.slice(0, this.#length), attributes, this.kept?.isPresentFile ?? false);
       this.#giveBack();
     });
   }

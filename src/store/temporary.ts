@@ -61,13 +61,11 @@ export async function openTemporary(
     const created = await createAt(path);
     if (created !== undefined) return { ...created, resumable: true, keptBytes: 0 };
     const kept = await openKept(path);
-    // Somebody else is writing this very file at the moment.
-    if (kept === "locked") return await createAnonymous(base);
+    // Somebody else is writing this very file at the moment, or it is nothing of ours.
+    if (kept === "locked" || kept === "strange") return await createAnonymous(base);
     if (kept === "gone") continue;
-    if (resume && kept !== "strange") {
-      return { ...kept, path, usualMode: await learnUsualMode(base), resumable: true };
-    }
-    if (kept !== "strange") kept.file.close();
+    if (resume) return { ...kept, path, usualMode: await learnUsualMode(base), resumable: true };
+    kept.file.close();
     await removeIfPresent(path);
   }
 }
