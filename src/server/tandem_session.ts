@@ -27,7 +27,7 @@ import {
 import { AnsweredError } from "../protocol/tandem_result.ts";
 import type { CommandEvent } from "./events.ts";
 import type { SessionHost } from "./session.ts";
-import { type AnsweredVerb, answerTandem } from "./tandem_exchange.ts";
+import { type AnsweredVerb, answerTandem, drainPut } from "./tandem_exchange.ts";
 
 /** What a session in the tandem exchange is made of. */
 export interface TandemSessionParts {

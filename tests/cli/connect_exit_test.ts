@@ -1,50 +1,43 @@
 /**
- * Every exit code that can occur, with what leads to it.
+ * Exit codes and what leads to them, where the server speaks tandem and so can
+ * say what was wrong, or where nobody needs to ask it.
  *
  * @module
  */
 
-import { assertEquals, assertLess, assertNotEquals, assertStringIncludes } from "../deps.ts";
-import { tempFolder, temporaries } from "../helpers.ts";
-import {
-  acceptsData,
-  answers,
-  closesControl,
-  header,
-  isLeft,
-  ScriptedServer,
-  sends,
-  sendsOnControl,
-  sendsPort,
-  type Step,
-  takesCommand,
-} from "../client/scripted_server.ts";
+import { assertEquals, assertStringIncludes } from "../deps.ts";
+import { temporaries } from "../helpers.ts";
 import { closedPort } from "../net/door.ts";
 import { mountTest, smallDisk } from "../store/mounts.ts";
-import { assertClearError, assertCode, type Ended, NARROW, run, tandem } from "./program.ts";
-import { place, writeFiles } from "./place.ts";
+import { assertCode, assertFails, NARROW, run, tandem } from "./program.ts";
+import { assertFiles, type Place, place, writeFiles } from "./place.ts";
 
-/** An error as a script meets it: its exit code, something to read on stderr, nothing on stdout. */
-function assertFails(ended: Ended, code: number, ...says: readonly string[]): void {
-  assertCode(ended, code);
-  assertClearError(ended);
-  assertEquals(ended.stdout, "");
-  for (const text of says) assertStringIncludes(ended.stderr, text);
+/** Runs commands, all at once; each must fail with `code`, and say what was expected. */
+async function assertAllFail(shared: Place, code: number, commands: Readonly<Record<string, string>>): Promise<void> {
+  const all = Object.entries(commands).map(([command, says]) => {
+    return { says, ended: shared.connect(command.split(" ")) };
+  });
+  await Promise.all(all.map(({ ended }) => ended));
+  for (const { says, ended } of all) assertFails(await ended, code, says);
 }
 
-/** Runs `connect` against a server that follows a script. */
-async function connectToScript(steps: readonly Step[], args: readonly string[], cwd?: string): Promise<Ended> {
-  await using server = await ScriptedServer.start(steps);
-  const words = tandem(["connect", `127.0.0.1:${server.port}`, ...args]);
-  return await run(words, cwd === undefined ? {} : { cwd });
-}
-
-Deno.test("exit 1: a folder is where a file should go, or a file is no folder", async () => {
-  await using shared = place({ x: "x" });
+Deno.test("exit 1: a folder is where a file should go, or a file is no folder, on either side", async () => {
+  await using shared = place({ x: "x", "sub/a": "a" });
   writeFiles(shared.here, { "x/y": "", "file": "" });
-  const [get, put] = await Promise.all([shared.connect(["get", "x"]), shared.connect(["put", "x", "new"])]);
-  assertFails(get, 1, "x", "folder");
-  assertFails(put, 1, "x", "folder");
+  await assertAllFail(shared, 1, {
+    "get x": "folder",
+    "put x new": "folder",
+    "get sub there": "sub",
+    "cat sub": "sub",
+    "hash sub": "sub",
+    "rm sub": "sub",
+    "ls x": "x",
+    "get x/a there": "x",
+    "stat x/a": "x",
+    "mkdir x/new": "x",
+  });
+  assertFiles(shared.root, { x: "x", "sub/a": "a" });
+  assertFiles(shared.here, { "x/y": "", "file": "" });
 });
 
 Deno.test("exit 2: a command that is none, or has too few or too many words", async () => {
@@ -73,58 +66,67 @@ Deno.test("exit 3: nobody listens, the name has no address, or the server is ful
   assertCode(await held.ended(), 0);
 });
 
-Deno.test("exit 4: the server does not have it, or does not say", async () => {
+Deno.test("exit 4: the server does not have it", async () => {
   await using shared = place({ "sub/a": "a" });
-  const commands = [["get", "none"], ["cat", "none"], ["ls", "none"], ["get", "sub"], ["get", "sub/none", "new"]];
-  const all = await Promise.all(commands.map((args) => shared.connect(args)));
-  for (const ended of all) assertFails(ended, 4, "hint:");
+  writeFiles(shared.here, { x: "x" });
+  await assertAllFail(shared, 4, {
+    "get none": "none",
+    "cat none": "none",
+    "ls none": "none",
+    "ls -R none": "none",
+    "get sub/none new": "sub/none",
+    "get -r none": "none",
+    "stat none": "none",
+    "hash none": "none",
+    "rm none": "none",
+    "rm -r none": "none",
+    "mv none other": "none",
+    "mkdir none/new": "none",
+    "put x none/new": "none",
+  });
   assertFails(await shared.connect([], { stdin: "cd none\n" }), 4, "none");
-  assertEquals([...Deno.readDirSync(shared.here)], []);
+  assertFiles(shared.here, { x: "x" });
 });
 
-Deno.test("exit 4: --zero-is-missing takes an empty file for one that is not there", async () => {
-  await using shared = place({ empty: "", full: "full" });
-  const flags = ["--zero-is-missing", "get"];
-  assertFails(await shared.connect([...flags, "empty"]), 4, "empty");
-  assertEquals([...Deno.readDirSync(shared.here)], []);
-  assertCode(await shared.connect([...flags, "full"]), 0);
-  assertCode(await shared.connect(["get", "empty"]), 0);
-  assertEquals(Deno.statSync(`${shared.here}/empty`).size, 0);
-});
-
-Deno.test("exit 5: outside of the shared folder, read-only, or a name that may not be replaced", async () => {
+Deno.test("exit 5: outside of the shared folder, read-only, or a name that may not be changed", async () => {
   await using readOnly = place({ x: "old" }, { overwrite: false });
   await using addOnly = place({ x: "old" }, { overwrite: false, write: true });
-  for (const { here } of [readOnly, addOnly]) writeFiles(here, { x: "new" });
-  const outside = ["get", "ls", "cat"].map((verb) => readOnly.connect([verb, "../x"]));
-  for (const ended of await Promise.all(outside)) assertFails(ended, 5, "../x");
-  const [denied, kept] = await Promise.all([
-    readOnly.connect(["put", "x", "y"]),
-    addOnly.connect(["--on-exist", "overwrite", "put", "x"]),
-  ]);
-  assertFails(denied, 5, "y", "hint:");
-  assertFails(kept, 5, "x", "hint:");
-  assertEquals(Deno.readTextFileSync(`${addOnly.root}/x`), "old");
+  for (const { here } of [readOnly, addOnly]) writeFiles(here, { x: "new", "sub/a": "a" });
+  await assertAllFail(readOnly, 5, {
+    "get ../x": "../x",
+    "ls ../x": "../x",
+    "cat ../x": "../x",
+    "stat sub/../../x": "../x",
+    "mv x ../y": "../y",
+    "put x y": "read-only",
+    "put -r sub": "read-only",
+    "mkdir new": "read-only",
+    "rm x": "read-only",
+    "mv x y": "read-only",
+  });
+  await assertAllFail(addOnly, 5, { "--on-exist=overwrite put x": "add", "rm x": "add", "mv x y": "add" });
+  for (const { root } of [readOnly, addOnly]) assertFiles(root, { x: "old" });
 });
 
-Deno.test("exit 6: local files that are not there or cannot be, and listings that are too large", async () => {
-  await using shared = place({ x: "x" });
-  const commands = [["put", "none"], ["get", "x", "none/x"], ["-f", "none"]];
-  const all = await Promise.all(commands.map((args) => shared.connect(args)));
-  for (const ended of all) assertFails(ended, 6, "none");
-  const tooLarge = answers("ls", sends(header(16 * 1024 * 1024 + 1)), isLeft());
-  assertFails(await connectToScript(tooLarge, ["ls"]), 6, "16777217");
-});
-
-Deno.test("a put that the server refuses once it knows the size is no success, however small the file is", async () => {
-  await using shared = place({}, { limits: { maxFileBytes: 1_000 } });
-  writeFiles(shared.here, { small: "x".repeat(1_001), large: new Uint8Array(20_000_000) });
-  for (const name of ["large", "small"]) {
-    const ended = await shared.connect(["put", name]);
-    assertEquals([...Deno.readDirSync(shared.root)], []);
-    assertNotEquals(ended.code, 0, `${name}: ${ended.stderr}`);
-    assertClearError(ended);
+Deno.test("exit 6: local files that are not there or cannot be, a full server, and one that takes no larger files", async () => {
+  await using shared = place({ x: "x" }, { limits: { maxFileBytes: 1_000 } });
+  await using full = place({}, { limits: { minFreeBytes: 2 ** 60 } });
+  for (const { here } of [shared, full]) {
+    writeFiles(here, { small: "x".repeat(1_001), large: new Uint8Array(5_000_000) });
   }
+  await assertAllFail(shared, 6, {
+    "put none": "none",
+    "put -r none": "none",
+    "get x none/x": "none",
+    "-f none": "none",
+    "put small": "1000",
+    "put large": "1000",
+  });
+  await assertAllFail(full, 6, { "put small": "fit", "put large": "fit" });
+  const piped = await shared.connect(["put", "-", "piped"], { stdin: new Uint8Array(2_000_000) });
+  assertFails(piped, 6, "larger");
+  assertFiles(shared.root, { x: "x" });
+  assertFiles(full.root, {});
 });
 
 mountTest("K9 exit 6: the local disk is full or read-only: a clear error, and no temporary file", async () => {
@@ -141,86 +143,23 @@ mountTest("K9 exit 6: the local disk is full or read-only: a clear error, and no
   assertEquals(Deno.readTextFileSync(`${cwd}/small`), "old");
 });
 
-Deno.test("exit 7: what only a tandem peer can do", async () => {
-  await using shared = place({ x: "x" });
-  writeFiles(shared.here, { x: "y" });
-  const commands = [
-    ["stat", "x"],
-    ["hash", "x"],
-    ["mkdir", "-p", "new"],
-    ["rm", "-r", "x"],
-    ["mv", "x", "y"],
-    ["sync", ".", "/"],
-    ["get", "-r", "x"],
-    ["get", "-c", "x"],
-    ["put", "-r", "x"],
-    ["put", "-c", "x"],
-  ];
-  const all = await Promise.all(commands.map((args) => shared.connect(args)));
-  for (const ended of all) assertFails(ended, 7, "tandem exchange");
-  assertEquals(Deno.readTextFileSync(`${shared.root}/x`), "x");
-});
-
-/** What no server should send. */
-const BROKEN: Readonly<Record<string, readonly Step[]>> = {
-  "a port that is no number": [takesCommand("get x"), sendsOnControl("not a port")],
-  "port zero": [takesCommand("get x"), sendsOnControl(header(0))],
-  "a port over 65535": [takesCommand("get x"), sendsOnControl(header(65_536))],
-  "half a port": [takesCommand("get x"), sendsOnControl("00000"), closesControl()],
-  "a size that is no number": answers("get x", sends("0x00000010", "content"), isLeft()),
-  "a file that ends short": answers("get x", sends(header(100), "content")),
-  "a file with more bytes than announced": answers("get x", sends(header(3), "content"), isLeft()),
-  "a negative size": answers("get x", sends("-000000003", "abc"), isLeft()),
-};
-
-Deno.test("exit 7: the server breaks the protocol or breaks off, and no file is left", async (t) => {
-  using folder = tempFolder();
-  const all = Object.entries(BROKEN).map(([what, steps], i) => {
-    const cwd = `${folder.path}/${i}`;
-    Deno.mkdirSync(cwd);
-    return { what, cwd, ended: connectToScript(steps, ["get", "x"], cwd) };
-  });
-  await Promise.all(all.map(({ ended }) => ended));
-  for (const { what, cwd, ended } of all) {
-    await t.step(what, async () => {
-      assertFails(await ended, 7);
-      assertEquals([...Deno.readDirSync(cwd)], []);
-    });
-  }
-});
-
-Deno.test("F7 exit 7: ten digits cannot say 10,000,000,000 bytes, and nothing is sent", async () => {
-  const commands: string[] = [];
-  await using shared = place({}, {
-    onEvent: (event) => {
-      if (event.event === "command") commands.push(event.command);
-    },
-  });
-  {
-    using file = Deno.createSync(`${shared.here}/sparse`);
-    file.truncateSync(10_000_000_000);
-  }
-  const ended = await shared.connect(["put", "sparse"]);
-  assertFails(ended, 7, "10000000000", "hint:");
-  await shared.server.shutdown();
-  assertEquals(commands.filter((command) => command.startsWith("put")), []);
-});
-
-Deno.test("exit 8: a file shrinks while it is sent, and the server keeps none of it", async () => {
+Deno.test("exit 8: a file shrinks while it is sent, and nobody keeps any of it", async () => {
   await using shared = place({}, { limits: { bytesPerSecond: 8_000_000 } });
-  const path = `${shared.here}/large`;
-  {
-    using file = Deno.createSync(path);
-    file.truncateSync(64_000_000);
+  for (const [verb, folder, other] of [["put", "here", "root"], ["get", "root", "here"]] as const) {
+    const path = `${shared[folder]}/large`;
+    {
+      using file = Deno.createSync(path);
+      file.truncateSync(64_000_000);
+    }
+    await using program = shared.start(["--json", verb, "large"]);
+    await program.stdout.until(/"progress"/);
+    Deno.truncateSync(path, 10);
+    const ended = await program.ended();
+    assertCode(ended, 8);
+    assertStringIncludes(ended.stdout, '"code":"changed"');
+    assertEquals([...Deno.readDirSync(shared[other])], []);
+    Deno.removeSync(path);
   }
-  await using program = shared.start(["--json", "put", "large"]);
-  await program.stdout.until(/"progress"/);
-  Deno.truncateSync(path, 10);
-  const ended = await program.ended();
-  assertCode(ended, 8);
-  assertStringIncludes(ended.stdout, '"code":"changed"');
-  await shared.server.shutdown();
-  assertEquals([...Deno.readDirSync(shared.root)], []);
 });
 
 Deno.test("exit 9: some of several files failed, and the others were moved", async () => {
@@ -237,33 +176,20 @@ Deno.test("exit 9: some of several files failed, and the others were moved", asy
   }
 });
 
-Deno.test("exit 10: the local target exists", async () => {
-  await using shared = place({ x: "new" });
+Deno.test("exit 10: the target exists", async () => {
+  await using shared = place({ x: "new", y: "y", "sub/a": "a" });
   writeFiles(shared.here, { x: "old" });
-  assertFails(await shared.connect(["get", "x"]), 10, "exists", "--on-exist");
-  assertEquals(Deno.readTextFileSync(`${shared.here}/x`), "old");
-});
-
-const SILENT: Readonly<Record<string, readonly Step[]>> = {
-  "instead of a size": [takesCommand("get x"), sendsPort(), acceptsData(), isLeft()],
-  "within a file": answers("get x", sends(header(100), "content"), isLeft()),
-};
-
-Deno.test("exit 11: the server falls silent, and --timeout says how long that is waited for", async (t) => {
-  for (const [when, steps] of Object.entries(SILENT)) {
-    await t.step(when, async () => {
-      using folder = tempFolder();
-      const startedMs = performance.now();
-      assertFails(await connectToScript(steps, ["--timeout", "0.3", "get", "x"], folder.path), 11, "0.3 s");
-      assertLess(performance.now() - startedMs, 10_000);
-      assertEquals([...Deno.readDirSync(folder.path)], []);
-    });
-  }
-  await t.step("from the beginning", async () => {
-    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    const words = tandem(["connect", `127.0.0.1:${listener.addr.port}`, "--timeout", "0.3", "ls"]);
-    assertFails(await run(words), 11, "0.3 s");
+  await assertAllFail(shared, 10, {
+    "get x": "--on-exist",
+    "put x": "--on-exist",
+    "mkdir x": "x",
+    "mkdir sub": "sub",
+    "mkdir -p x": "x",
+    "mv x y": "y",
+    "mv sub y": "y",
   });
+  assertFiles(shared.here, { x: "old" });
+  assertFiles(shared.root, { x: "new", y: "y", "sub/a": "a" });
 });
 
 Deno.test("a --timeout of weeks does not time out at once", async () => {

@@ -6,11 +6,12 @@
  */
 
 import { join } from "node:path";
-import { assertEquals, assertMatch, assertNotMatch, assertStringIncludes } from "../deps.ts";
-import { answersList, answersQuit, ScriptedServer } from "../client/scripted_server.ts";
-import { assertCode, linesOf, run, tandem } from "./program.ts";
+import { assertEquals, assertMatch, assertNotMatch } from "../deps.ts";
+import { answersList, answersQuit } from "../client/scripted_server.ts";
+import { assertCode, IS_UNIX, linesOf, run, tandem } from "./program.ts";
 import { ODD_FILES } from "./odd_files.ts";
 import { place, someBytes } from "./place.ts";
+import { connectToScript, foundOut } from "./plain_script.ts";
 
 Deno.test("ls prints the names, one a line, and nothing else", async () => {
   await using shared = place({ ...ODD_FILES, "sub/b.txt": "b", "hollow/": "" });
@@ -34,9 +35,26 @@ Deno.test("ls PATH lists that folder, and nothing where it is empty", async () =
   assertEquals([hollow?.stdout, hollow?.code, hollow?.stderr], ["", 0, ""]);
 });
 
-Deno.test("ls -l prints a line each, with kind and name", async () => {
-  await using shared = place({ "with space": "a", "sub/b": "b" });
-  const { stdout } = await shared.connect(["ls", "-l"]);
+Deno.test("ls -l prints permissions, size, time and name, of which a plain server tells only kind and name", async () => {
+  await using shared = place({ "with space": "twelve bytes", "sub/b": "b" });
+  const changed = new Date("2021-02-03T04:05:06.789Z");
+  for (const [name, mode] of [["with space", 0o640], ["sub", 0o755]] as const) {
+    if (IS_UNIX) Deno.chmodSync(`${shared.root}/${name}`, mode);
+    Deno.utimeSync(`${shared.root}/${name}`, changed, changed);
+  }
+  const [tandem, recursive, plain] = await Promise.all([
+    shared.connect(["ls", "-l"]),
+    shared.connect(["ls", "-lR"]),
+    shared.connect(["--plain", "ls", "-l"]),
+  ]);
+  assertCode(tandem, 0);
+  const rights = IS_UNIX ? ["drwxr-xr-x", "-rw-r-----"] : ["d\\S*", "-\\S*"];
+  const [dir = "", regular = "", ...none] = linesOf(tandem.stdout);
+  assertEquals(none, []);
+  assertMatch(dir, new RegExp(`^${rights[0]} +-? 2021-02-03T04:05:06Z sub/$`));
+  assertMatch(regular, new RegExp(`^${rights[1]} +12 2021-02-03T04:05:06Z with space$`));
+  assertEquals(linesOf(recursive.stdout).filter((line) => !line.endsWith("sub/b")), [dir, regular]);
+  const { stdout } = plain;
   const [folder = "", file = "", ...more] = linesOf(stdout);
   assertEquals(more, []);
   assertMatch(folder, /^d.* sub\/?$/);
@@ -56,8 +74,10 @@ Deno.test("ls -R prints the folders below as well, with the path to each name", 
 });
 
 Deno.test("K1 ls -R goes into no folder that a server calls . or a way back to it", async () => {
-  await using server = await ScriptedServer.start([...answersList("./\na\n//\n"), ...answersQuit()]);
-  const ended = await run(tandem(["connect", `127.0.0.1:${server.port}`, "ls", "-R"]));
+  const ended = await connectToScript(
+    [...foundOut("ls", answersList("./\na\n//\n")), ...answersQuit()],
+    ["ls", "-R"],
+  );
   assertCode(ended, 0);
   assertEquals(linesOf(ended.stdout), ["./", "a", "//"]);
 });
@@ -150,9 +170,16 @@ Deno.test("flags of connect are taken before and behind the host, and --port whe
 
 Deno.test("-v tells on stderr where it is connected and how; -q tells nothing there", async () => {
   await using shared = place({ "a": "a" });
-  const [verbose, quiet] = await Promise.all([shared.connect(["-v", "ls"]), shared.connect(["-q", "get", "a"])]);
-  assertStringIncludes(verbose.stderr, shared.address);
-  assertStringIncludes(verbose.stderr, "plain");
-  assertEquals(verbose.stdout, "a\n");
+  await using plain = place({ "a": "a" }, { mode: "plain" });
+  const [verbose, forced, found, quiet] = await Promise.all([
+    shared.connect(["-v", "ls"]),
+    shared.connect(["-v", "--plain", "ls"]),
+    plain.connect(["-v", "ls"]),
+    shared.connect(["-q", "get", "a"]),
+  ]);
+  assertEquals(verbose.stderr, `connected to ${shared.address}, tandem exchange\n`);
+  assertEquals(forced.stderr, `connected to ${shared.address}, plain exchange\n`);
+  assertEquals(found.stderr, `connected to ${plain.address}, plain exchange\n`);
+  for (const { stdout } of [verbose, forced, found]) assertEquals(stdout, "a\n");
   assertEquals([quiet.code, quiet.stdout, quiet.stderr], [0, "", ""]);
 });

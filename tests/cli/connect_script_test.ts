@@ -68,7 +68,7 @@ for (
   const [what, line, code] of [
     ["a file that is not there", "get none", 4],
     ["a name outside of the folder", "get ../a", 5],
-    ["a command of the tandem exchange", "stat a", 7],
+    ["a folder that is there", "mkdir sub", 10],
     ["a command that is none", "frobnicate", 2],
     ["a quote that is open", "get 'a", 2],
     ["a local name that is taken", "get sub/b a", 10],

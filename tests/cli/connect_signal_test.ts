@@ -7,6 +7,7 @@
 
 import { assertEquals } from "../deps.ts";
 import { temporaries } from "../helpers.ts";
+import { closedPort } from "../net/door.ts";
 import { assertCode, assertNoTrace, IS_UNIX, Running, tandem } from "./program.ts";
 import { place } from "./place.ts";
 
@@ -112,6 +113,37 @@ for (const [signal, code] of SIGNALS) {
       program.kill(signal);
       assertCode(await program.ended(SOON_MS), code);
       assertEquals([...Deno.readDirSync(shared.here)], []);
+    },
+  });
+
+  Deno.test({
+    name: `exit ${code}: ${signal} while it waits to try again`,
+    ignore: !IS_UNIX,
+    async fn() {
+      const words = tandem(["connect", `127.0.0.1:${closedPort()}`, "--retry", "9", "ls"]);
+      await using program = new Running(words);
+      await program.stderr.until(/trying again in 1 s/);
+      program.kill(signal);
+      assertCode(await program.ended(SOON_MS), code);
+    },
+  });
+
+  Deno.test({
+    name: `exit ${code}: ${signal} in the middle of many files over several sessions leaves whole files only`,
+    ignore: !IS_UNIX,
+    async fn() {
+      const files = Object.fromEntries(Array.from({ length: 60 }, (_, i) => [`tree/${i}`, "x".repeat(200_000)]));
+      await using shared = place(files, { limits: { bytesPerSecond: 1_000_000 } });
+      await using program = shared.start(["--json", "-P", "3", "get", "-r", "tree"]);
+      await program.stdout.until(/"event":"file"/);
+      program.kill(signal);
+      const ended = await program.ended(SOON_MS);
+      assertCode(ended, code);
+      assertNoTrace(ended.stderr);
+      assertEquals(temporaries(shared.here), []);
+      for (const { name } of Deno.readDirSync(`${shared.here}/tree`)) {
+        assertEquals(Deno.statSync(`${shared.here}/tree/${name}`).size, 200_000);
+      }
     },
   });
 

@@ -5,6 +5,7 @@
  */
 
 import { assertEquals } from "../deps.ts";
+import { PATIENCE_MS, within } from "../net/deadline.ts";
 import { assertCode, type Ended } from "./program.ts";
 import { assertFiles, type Files, place, someBytes, writeFiles } from "./place.ts";
 import { ODD_FILES } from "./odd_files.ts";
@@ -195,6 +196,31 @@ Deno.test("put - stores stdin, get - writes to stdout", async () => {
   const ended = await shared.connect(["get", "piped.bin", "-"]);
   assertEquals(ended.stdoutBytes, bytes);
   assertFiles(shared.here, {});
+});
+
+Deno.test("put - stores what comes through a pipe piece by piece, of a length that nobody knows", async () => {
+  await using shared = place();
+  await using program = shared.start(["put", "-", "piped"], { stdin: "open" });
+  const pieces = ["first", "", "second".repeat(100_000), "third"];
+  for (const piece of pieces) await program.type(piece);
+  assertEquals([...Deno.readDirSync(shared.root)].filter(({ name }) => name === "piped"), []);
+  await program.closeInput();
+  assertDone(await program.ended());
+  assertFiles(shared.root, { piped: pieces.join("") });
+});
+
+Deno.test("put - leaves nothing under the name when the client is killed in the middle", async () => {
+  const closed = Promise.withResolvers<void>();
+  await using shared = place({}, { onEvent: ({ event }) => event === "session-closed" ? closed.resolve() : undefined });
+  await using program = shared.start(["--json", "put", "-", "piped"], { stdin: "open" });
+  // Progress is told of ten times a second, and a pipe may be slow.
+  for (let pieces = 0; pieces < 2_000 && !/"progress"/.test(program.stdout.text); pieces++) {
+    await program.type("x".repeat(64 * 1024));
+  }
+  await program.stdout.until(/"progress"/);
+  program.kill("SIGKILL");
+  await within(closed.promise, PATIENCE_MS, "the end of the session");
+  assertEquals([...Deno.readDirSync(shared.root)].filter(({ name }) => name === "piped"), []);
 });
 
 Deno.test("get and put move every byte of large and of empty files", async () => {

@@ -6,7 +6,7 @@
  */
 
 import { fileURLToPath } from "node:url";
-import { assertEquals } from "../deps.ts";
+import { assertEquals, assertStringIncludes } from "../deps.ts";
 import { within } from "../net/deadline.ts";
 import { Reader } from "./reader.ts";
 
@@ -199,6 +199,14 @@ export function assertClearError({ stderr }: Ended): void {
   const lines = stderr.trimEnd().split("\n");
   assertEquals(lines.some((line) => line.startsWith("tandem: ")), true, stderr);
   assertNoTrace(stderr);
+}
+
+/** Checks an error as a script meets it: its exit code, something to read on stderr, nothing on stdout. */
+export function assertFails(ended: Ended, code: number, ...says: readonly string[]): void {
+  assertCode(ended, code);
+  assertClearError(ended);
+  assertEquals(ended.stdout, "");
+  for (const text of says) assertStringIncludes(ended.stderr, text);
 }
 
 /** Checks that a text has no stack trace in it. */

@@ -51,6 +51,47 @@ terminalTest("a session: ls, cd, pwd, get, lls, a wrong command, and Ctrl-D ends
   assertEquals(textFiles(shared.here), { "b.txt": "b" });
 });
 
+terminalTest(
+  "the prompt finds out at once what the server speaks, so that it does not wait in vain for a command",
+  async (t) => {
+    for (const mode of ["tandem", "plain"] as const) {
+      await t.step(mode, async () => {
+        const ended: string[] = [];
+        await using shared = place({ a: "a" }, {
+          ...mode === "plain" ? { mode } : {},
+          limits: { firstCommandTimeoutMs: 400 },
+          onEvent: (event) => {
+            if (event.event === "session-closed") ended.push(event.outcome);
+          },
+        });
+        const words = tandemAtTerminal(["connect", "-v", shared.address]);
+        await using terminal = new Terminal(words, { cwd: shared.here });
+        assertStringIncludes(await terminal.until(PROMPT), `connected to ${shared.address}, ${mode} exchange`);
+        // Longer than a server waits for a first command.
+        await new Promise((resolve) => setTimeout(resolve, 500));
+        assertEquals(ended, []);
+        assertEquals(await terminal.ask("ls"), ["a"]);
+        assertEquals(await leave(terminal), 0);
+      });
+    }
+  },
+);
+
+terminalTest("the commands of the tandem exchange work at the prompt", async () => {
+  await using shared = place({ "a.txt": "a", "sub/b": "b" });
+  await using terminal = await openPrompt(shared);
+  assertEquals((await terminal.ask("stat a.txt")).slice(0, 3), ["name: a.txt", "kind: file", "size: 1"]);
+  assertEquals(await terminal.ask("mkdir -p new/er"), []);
+  assertEquals(await terminal.ask("mv a.txt new"), []);
+  assertEquals(await terminal.ask("rm sub"), ['tandem: "sub" is a folder', "  hint: folders are removed with -r"]);
+  assertEquals(await terminal.ask("rm -r sub"), []);
+  assertMatch((await terminal.ask("ping")).join("\n"), /^[0-9.]+ ms$/);
+  assertMatch((await terminal.ask("get -r new")).join("\n"), /^fetched new\/a\.txt/);
+  assertEquals(await terminal.ask("ls -R"), ["new/", "new/a.txt", "new/er/"]);
+  assertEquals(await leave(terminal), 0);
+  assertEquals(textFiles(shared.here), { "new/a.txt": "a", "new/er/": "" });
+});
+
 terminalTest("quit, exit and bye end a session with exit 0, after failures too", async () => {
   await using shared = place();
   for (const word of ["quit", "exit", "bye"]) {
@@ -117,7 +158,7 @@ terminalTest("a line can be edited before it is sent", async () => {
 terminalTest("a server that ends the session is told of, and Ctrl-D still works", async () => {
   const closed = Promise.withResolvers<void>();
   await using shared = place({ a: "" }, {
-    limits: { firstCommandTimeoutMs: 500 },
+    limits: { idleTimeoutMs: 500 },
     onEvent: (event) => {
       if (event.event === "session-closed") closed.resolve();
     },

@@ -8,7 +8,7 @@
 import { connect } from "../../mod.ts";
 import { assertEquals, assertMatch, assertNotMatch, assertStringIncludes } from "../deps.ts";
 import { tempFolder } from "../helpers.ts";
-import { assertClearError, assertCode, linesOf, NARROW, run, startServe, tandem } from "./program.ts";
+import { assertClearError, assertCode, assertFails, linesOf, NARROW, run, startServe, tandem } from "./program.ts";
 import { textFiles, writeFiles } from "./place.ts";
 
 /** The rights to listen where others reach it. */
@@ -80,15 +80,15 @@ function hasIpv6(): boolean {
 interface Rights {
   readonly flags: readonly string[];
   /** The outcome of a put under a new name and of one under a name that is taken. */
-  readonly puts: readonly ["sent" | "denied", "sent" | "denied"];
+  readonly puts: readonly ["stored" | "denied", "stored" | "denied" | "exists"];
   readonly after: Readonly<Record<string, string>>;
 }
 
 const RIGHTS: readonly Rights[] = [
   { flags: [], puts: ["denied", "denied"], after: { old: "old" } },
-  { flags: ["--write"], puts: ["sent", "denied"], after: { old: "old", new: "new" } },
-  { flags: ["--overwrite"], puts: ["sent", "sent"], after: { old: "new", new: "new" } },
-  { flags: ["--write", "--overwrite"], puts: ["sent", "sent"], after: { old: "new", new: "new" } },
+  { flags: ["--write"], puts: ["stored", "exists"], after: { old: "old", new: "new" } },
+  { flags: ["--overwrite"], puts: ["stored", "stored"], after: { old: "new", new: "new" } },
+  { flags: ["--write", "--overwrite"], puts: ["stored", "stored"], after: { old: "new", new: "new" } },
 ];
 
 Deno.test("serve is read-only, lets add with --write, and change with --overwrite", async (t) => {
@@ -107,6 +107,37 @@ Deno.test("serve is read-only, lets add with --write, and change with --overwrit
       assertEquals(await all[i], { puts: [...puts], after: { ...after } });
     });
   }
+});
+
+Deno.test("serve speaks both exchanges, or with --plain-only and --require-tandem one of them", async (t) => {
+  const rows: readonly (readonly [flags: readonly string[], found: string, plain: string, tandem: string])[] = [
+    [[], "tandem", "plain", "tandem"],
+    [["--plain-only"], "plain", "plain", "unsupported"],
+    // A connection that is closed without an answer may have any reason.
+    [["--require-tandem"], "tandem", "connect", "tandem"],
+  ];
+  for (const [flags, ...expected] of rows) {
+    await t.step(flags.join() || "no flag", async () => {
+      using folder = tempFolder();
+      await using server = await startServe(tandem(["serve", "-qp0", ...flags, folder.path]));
+      const all = [[], ["--plain"], ["--require-tandem"]].map(async (choice) => {
+        const ended = await run(tandem(["connect", "--json", server.address, ...choice, "ls"]));
+        const lines = linesOf(ended.stdout).map((line) => JSON.parse(line));
+        const code = lines.find(({ event }) => event === "error")?.code;
+        return { exit: ended.code, outcome: code ?? lines[0]?.mode };
+      });
+      const exits: Readonly<Record<string, number>> = { unsupported: 7, connect: 3 };
+      assertEquals(await Promise.all(all), expected.map((outcome) => ({ exit: exits[outcome] ?? 0, outcome })));
+    });
+  }
+});
+
+Deno.test("serve with --plain-only and --require-tandem is exit 2, and so is connect with --plain and --require-tandem", async () => {
+  const [server, client] = await Promise.all([
+    run(tandem(["serve", "-p0", "--plain-only", "--require-tandem"])),
+    run(tandem(["connect", "--plain", "127.0.0.1", "--require-tandem", "ls"])),
+  ]);
+  for (const ended of [server, client]) assertFails(ended, 2, "--require-tandem", "exclude");
 });
 
 Deno.test("serve refuses to let anybody write who reaches it, and names the ways out", async () => {

@@ -7,9 +7,18 @@
 
 import type { ServeOptions } from "../../mod.ts";
 import { assertEquals, assertGreater, assertLess, assertMatch, assertNotMatch, assertStringIncludes } from "../deps.ts";
-import { answers, answersList, answersQuit, header, ScriptedServer, sends } from "../client/scripted_server.ts";
+import {
+  answers,
+  answersList,
+  answersQuit,
+  header,
+  ScriptedServer,
+  sends,
+  type Step,
+} from "../client/scripted_server.ts";
 import { assertCode, NARROW } from "./program.ts";
 import { assertFiles, type Place, place, writeFiles } from "./place.ts";
+import { foundOut } from "./plain_script.ts";
 import { runAtTerminal, screenOf, tandemAtTerminal, Terminal, terminalTest } from "./terminal.ts";
 
 /** Names of a server that means harm, each with what must not reach a terminal. */
@@ -32,14 +41,14 @@ const HOSTILE_NAMES = [
 const OBEYED = /(?!\r\n)[\0-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/;
 
 /** Runs one command against a server that follows a script. */
-async function showFrom(args: readonly string[], ...answers: Parameters<typeof ScriptedServer.start>[0][number][]) {
-  await using server = await ScriptedServer.start([...answers, ...answersQuit()]);
+async function showFrom(args: readonly string[], command: string, ...answers: readonly Step[]) {
+  await using server = await ScriptedServer.start([...foundOut(command, answers), ...answersQuit()]);
   return await runAtTerminal(tandemAtTerminal(["connect", `127.0.0.1:${server.port}`, ...args]));
 }
 
 for (const args of [["ls"], ["ls", "-l"]]) {
   terminalTest(`P10 ${args.join(" ")} at a terminal shows hostile names escaped, one a line`, async () => {
-    const ended = await showFrom(args, ...answersList(HOSTILE_NAMES.join("\n") + "\n"));
+    const ended = await showFrom(args, "ls", ...answersList(HOSTILE_NAMES.join("\n") + "\n"));
     assertCode(ended, 0);
     assertNotMatch(ended.stdout, OBEYED);
     const lines = ended.stdout.split("\r\n");
@@ -50,7 +59,7 @@ for (const args of [["ls"], ["ls", "-l"]]) {
 }
 
 terminalTest("P10 ls -R at a terminal shows a hostile folder escaped, and the error about it too", async () => {
-  const ended = await showFrom(["ls", "-R"], ...answersList("a\nfol\x1b[2Jder\u202e/\n"));
+  const ended = await showFrom(["ls", "-R"], "ls", ...answersList("a\nfol\x1b[2Jder\u202e/\n"));
   assertNotMatch(ended.stdout, OBEYED);
   assertCode(ended, 7);
   assertMatch(ended.stdout, /tandem: .*fol\\x1b/);
@@ -74,7 +83,7 @@ terminalTest("P10 names and hosts that were given on the command line are shown 
 
 terminalTest("P10 cat at a terminal writes a file as it is, because that was asked for", async () => {
   const content = "colour \x1b[31mred\x1b[m";
-  const ended = await showFrom(["cat", "x"], ...answers("get x", sends(header(content.length), content)));
+  const ended = await showFrom(["cat", "x"], "get x", ...answers("get x", sends(header(content.length), content)));
   assertEquals(ended.stdout.slice(0, content.length), content);
 });
 
@@ -214,18 +223,22 @@ for (const [typed, files] of ANSWERS) {
   });
 }
 
-terminalTest("put asks at a terminal where the remote name is taken", async () => {
-  await using shared = place({ a: "old", b: "old" });
-  writeFiles(shared.here, { a: "new a", b: "new b" });
-  const words = tandemAtTerminal(["connect", shared.address, "put", "a", "b", "."]);
-  await using terminal = new Terminal(words, { cwd: shared.here });
-  await terminal.until(/a exists.*\?/);
-  await terminal.type("s\r");
-  await terminal.until(/b exists.*\?/);
-  await terminal.type("o\r");
-  assertCode(await terminal.ended(), 0);
-  assertFiles(shared.root, { a: "old", b: "new b" });
-});
+for (const mode of ["tandem", "plain"] as const) {
+  terminalTest(`put asks at a terminal where the remote name is taken, in the ${mode} exchange`, async () => {
+    await using shared = place({ a: "old", b: "old", c: "old" }, mode === "plain" ? { mode } : {});
+    writeFiles(shared.here, { a: "new a", b: "new b", c: "new c" });
+    const words = tandemAtTerminal(["connect", shared.address, "--on-exist", "ask", "put", "a", "b", "c", "."]);
+    await using terminal = new Terminal(words, { cwd: shared.here });
+    // They are under way at one time, and it is not said which is asked about first.
+    const answers: Record<string, string> = { a: "s", b: "o", c: "r" };
+    for (let i = 0; i < 3; i++) {
+      const [, name = ""] = /([abc]) exists.*\?/.exec(await terminal.until(/[abc] exists.*\?/)) ?? [];
+      await terminal.type(`${answers[name]}\r`);
+    }
+    assertCode(await terminal.ended(), 0);
+    assertFiles(shared.root, { a: "old", b: "new b", c: "old", "c.1": "new c" });
+  });
+}
 
 terminalTest("get --no-input never asks", async () => {
   await using shared = place({ a: "new" });

@@ -4,8 +4,9 @@
  * @module
  */
 
-import type { ClientEvent, ServeOptions, TandemServer } from "../../mod.ts";
+import type { ConnectOptions, Mode, ServeOptions, TandemServer } from "../../mod.ts";
 import { serveForTest, tempFolder } from "../helpers.ts";
+import { PATIENCE_MS } from "../net/deadline.ts";
 import { openSession, type TestSession } from "./session.ts";
 
 /** A server with a folder of its own, and a session with it. */
@@ -18,28 +19,29 @@ export interface BothEnds extends TestSession {
   readonly commands: readonly string[];
 }
 
-/** Serves an empty folder and connects to it. */
-export async function openBoth(
-  options: ServeOptions = {},
-  onEvent: (event: ClientEvent) => void = () => {},
-): Promise<BothEnds> {
+/** How the two are set up. */
+export interface BothOptions extends ServeOptions {
+  /** What the client is told besides. */
+  readonly client?: ConnectOptions;
+}
+
+/** Serves an empty folder and connects to it, to speak the given exchange. */
+export async function openBoth(mode: Mode, { client: told = {}, ...options }: BothOptions = {}): Promise<BothEnds> {
   await using stack = new AsyncDisposableStack();
   const { path: root } = stack.use(tempFolder());
   const commands: string[] = [];
   const server = stack.use(serveForTest(root, {
     onEvent(event) {
       if (event.event !== "command") return;
-      commands.push(`${event.command}: ${event.outcome}`);
+      commands.push(`${event.command.split(" {")[0]}: ${event.outcome}`);
     },
     ...options,
   }));
   const { port } = server.addr;
-  const session = stack.use(
-    await openSession(port, {
-      onEvent,
-      limits: { dataPortRetryMs: 50, putCloseTimeoutMs: 2_000 },
-    }),
-  );
+  const limits = { timeoutMs: PATIENCE_MS, dataPortRetryMs: 50, putCloseTimeoutMs: 2_000, ...told.limits };
+  // Tandem is found out by the sign, as it is where nobody says anything.
+  const asked = mode === "plain" ? { mode } : {};
+  const session = stack.use(await openSession(port, { ...told, ...asked, limits }));
   const open = stack.move();
   const { client, folder } = session;
   const dispose = () => open.disposeAsync();

@@ -5,18 +5,18 @@
  * @module
  */
 
-import { type ClientEvent, MemoryStore } from "../../mod.ts";
+import type { ClientEvent, Download } from "../../mod.ts";
 import type { TandemError } from "../../src/errors.ts";
-import { assert, assertEquals, assertStringIncludes, toBytes, toText } from "../deps.ts";
-import { serveForTest } from "../helpers.ts";
+import { assert, assertEquals, assertMatch, toBytes, toText } from "../deps.ts";
 import { assertBytes } from "../net/bytes.ts";
 import { PATIENCE_MS, within } from "../net/deadline.ts";
 import { assertFails } from "../net/failure.ts";
 import { openBoth } from "./both_ends.ts";
-import { attempt, list, openSession } from "./session.ts";
+import { bothModes } from "./modes.ts";
+import { attempt, list } from "./session.ts";
 
-Deno.test("F7 Client carries files of sizes around a buffer's both ways", async () => {
-  await using both = await openBoth();
+bothModes("F7 Client carries files of sizes around a buffer's both ways", async ({ mode }) => {
+  await using both = await openBoth(mode);
   const { client, folder, root } = both;
   const sizes = [0, 1, 65_535, 65_536, 65_537, 262_134, 262_144, 3 * 1024 ** 2];
   for (const size of sizes) {
@@ -34,31 +34,37 @@ Deno.test("F7 Client carries files of sizes around a buffer's both ways", async 
   }
 });
 
-Deno.test("Client.download() fails with exists for a local name that is there, and replaces it when it may", async () => {
-  await using both = await openBoth();
-  const { client, folder, root } = both;
-  Deno.writeTextFileSync(`${root}/a`, "new");
-  Deno.writeTextFileSync(`${folder}/a`, "old");
-  const local = `${folder}/a`;
-  await assertFails(client.download("a", local), "exists");
-  assertEquals(Deno.readTextFileSync(local), "old");
-  await client.download("a", local, { overwrite: true });
-  assertEquals(Deno.readTextFileSync(local), "new");
-});
+bothModes(
+  "Client.download() fails with exists for a local name that is there, and replaces it when it may",
+  async ({ mode }) => {
+    await using both = await openBoth(mode);
+    const { client, folder, root } = both;
+    Deno.writeTextFileSync(`${root}/a`, "new");
+    Deno.writeTextFileSync(`${folder}/a`, "old");
+    const local = `${folder}/a`;
+    await assertFails(client.download("a", local), "exists");
+    assertEquals(Deno.readTextFileSync(local), "old");
+    await client.download("a", local, { overwrite: true });
+    assertEquals(Deno.readTextFileSync(local), "new");
+  },
+);
 
-Deno.test("Client fails with not-found for a file that is not there, and says what may be the reason", async () => {
-  await using both = await openBoth();
-  const { client, folder } = both;
-  const { message, hint } = await assertFails(client.get("a"), "not-found");
-  assertEquals(message, 'the server did not send "a"');
-  assertStringIncludes(hint ?? "", "this server cannot say which");
-  await assertFails(client.download("a", `${folder}/a`), "not-found");
-  await assertFails(list(client, "a"), "not-found");
-  assertEquals([...Deno.readDirSync(folder)], []);
-});
+bothModes(
+  "Client fails with not-found for a file that is not there, and says what may be the reason",
+  async ({ mode, missing }) => {
+    await using both = await openBoth(mode);
+    const { client, folder } = both;
+    const { message, hint } = await assertFails(client.get("a"), "not-found");
+    assertEquals(message, missing.message);
+    assertMatch(hint ?? "", missing.hint);
+    await assertFails(client.download("a", `${folder}/a`), "not-found");
+    await assertFails(list(client, "a"), missing.folder);
+    assertEquals([...Deno.readDirSync(folder)], []);
+  },
+);
 
-Deno.test("Client.list() gives the names in the shared folder and below", async () => {
-  await using both = await openBoth();
+bothModes("Client.list() gives the names in the shared folder and below", async ({ mode, details }) => {
+  await using both = await openBoth(mode);
   const { client, root } = both;
   Deno.mkdirSync(`${root}/sub/deep`, { recursive: true });
   for (const name of ["a", "é", "line with spaces", "sub/b"]) {
@@ -69,7 +75,9 @@ Deno.test("Client.list() gives the names in the shared folder and below", async 
     assertEquals(await list(client, path), ["b", "deep/"]);
   }
   const [entry] = await Array.fromAsync(client.list());
-  assertEquals(entry, { name: "a", kind: "file", size: undefined });
+  const { mtime, mode: bits } = Deno.statSync(`${root}/a`);
+  const told = details ? { size: 0, mtime: mtime ?? undefined, mode: (bits ?? 0) & 0o777 } : NOTHING_TOLD;
+  assertEquals(entry, { name: "a", kind: "file", ...told, error: undefined });
 });
 
 Deno.test("Client asks for no path that cannot be", async () => {
@@ -86,32 +94,34 @@ Deno.test("Client asks for no path that cannot be", async () => {
   });
 });
 
-Deno.test("Client takes size zero for missing when it was told to", async () => {
-  const store = new MemoryStore();
-  await using server = serveForTest("", { store });
-  const { port } = server.addr;
-  await using told = await openSession(port, { zeroIsMissing: true });
-  await told.client.put("empty", "");
-  await told.client.put("full", "x");
-  const local = `${told.folder}/local`;
-  await assertFails(told.client.download("empty", local), "not-found");
-  await assertFails(told.client.get("empty"), "not-found");
-  assertEquals([...Deno.readDirSync(told.folder)], []);
-  await told.client.download("full", local);
-  assertEquals(await list(told.client), ["empty", "full"]);
-  await using other = await openSession(port);
-  await using download = await other.client.get("empty");
-  assertEquals(download.size, 0);
-});
+bothModes(
+  "Client takes size zero for missing when it was told to, and where it can mean that",
+  async ({ mode, zeroIsMissing }) => {
+    await using told = await openBoth(mode, { client: { zeroIsMissing: true } });
+    const { client, folder } = told;
+    await client.put("empty", "");
+    await client.put("full", "x");
+    const local = `${folder}/local`;
+    const fetched = await Promise.allSettled([client.download("empty", local), client.get("full").then(toTextOf)]);
+    const [empty, full] = fetched.map((one) => one.status === "rejected" ? one.reason.code : "fetched");
+    assertEquals([empty, full], [zeroIsMissing ? "not-found" : "fetched", "fetched"]);
+    assertEquals([...Deno.readDirSync(folder)].length, zeroIsMissing ? 0 : 1);
+    assertEquals(await list(client), ["empty", "full"]);
+    await using other = await openBoth(mode);
+    await other.client.put("empty", "");
+    await using download = await other.client.get("empty");
+    assertEquals(download.size, 0);
+  },
+);
 
-Deno.test("Client runs operations that wait for each other in their order", async () => {
-  await using both = await openBoth();
+Deno.test("Client runs operations that wait for each other in their order (plain)", async () => {
+  await using both = await openBoth("plain");
   const { client, commands } = both;
   const all = [
     list(client),
     client.put("a", "1"),
     list(client),
-    client.get("a").then(({ readable }) => toText(readable)),
+    client.get("a").then(toTextOf),
     client.put("a", "22"),
     client.get("nothing").catch((error: TandemError) => error.code),
     client.download("a", `${both.folder}/a`),
@@ -126,7 +136,8 @@ Deno.test("Client runs operations that wait for each other in their order", asyn
   const settled = Promise.allSettled(ended);
   await within(settled, PATIENCE_MS, "eight operations");
   const results = await Promise.all(ended);
-  assertEquals(done, [0, 1, 2, 3, 4, 5, 6, 7]);
+  // A download is over when it is on the disk, for which the next one does not wait.
+  assertEquals(done.filter((i) => i !== 6), [0, 1, 2, 3, 4, 5, 7]);
   assertEquals([results[0], results[2], results[3]], [[], ["a"], "1"]);
   assertEquals([results[5], results[7]], ["not-found", ["a"]]);
   assertEquals(Deno.readTextFileSync(`${both.folder}/a`), "22");
@@ -136,8 +147,8 @@ Deno.test("Client runs operations that wait for each other in their order", asyn
   ]);
 });
 
-Deno.test("Client begins no operation before a download's stream was read to its end", async () => {
-  await using both = await openBoth();
+Deno.test("Client begins no operation before a download's stream was read to its end (plain)", async () => {
+  await using both = await openBoth("plain");
   const { client, root, commands } = both;
   Deno.writeTextFileSync(`${root}/a`, "content");
   const download = await client.get("a");
@@ -150,9 +161,30 @@ Deno.test("Client begins no operation before a download's stream was read to its
   assertEquals(await within(listing, PATIENCE_MS, "a listing"), ["a"]);
 });
 
-Deno.test("Client tells its events in their order", async () => {
+bothModes(
+  "Client answers nothing that was begun later before a download's stream was read to its end",
+  async ({ mode }) => {
+    await using both = await openBoth(mode);
+    const { client, root } = both;
+    Deno.writeTextFileSync(`${root}/a`, "content");
+    const download = await client.get("a");
+    const done: string[] = [];
+    const later = Promise.all([
+      list(client).then(() => done.push("ls")),
+      client.put("b", "b").then(() => done.push("put")),
+    ]);
+    const reader = download.readable.getReader();
+    const { value } = await reader.read();
+    assertEquals(new TextDecoder().decode(value), "content");
+    assertEquals(done, []);
+    assertEquals((await reader.read()).done, true);
+    await within(later, PATIENCE_MS, "what was begun later");
+  },
+);
+
+bothModes("Client tells its events in their order", async ({ mode, outcome }) => {
   const events: ClientEvent[] = [];
-  await using both = await openBoth({}, (event) => events.push(event));
+  await using both = await openBoth(mode, { client: { onEvent: (event) => events.push(event) } });
   const { client, folder, server } = both;
   const size = 3_000_000;
   await client.put("a", new Uint8Array(size));
@@ -160,11 +192,11 @@ Deno.test("Client tells its events in their order", async () => {
   await toBytes((await client.get("a")).readable);
   await client.get("none").catch(() => {});
   const { hostname, port } = server.addr;
-  assertEquals(events[0], { event: "hello", mode: "plain", hostname, port });
+  assertEquals(events[0], { event: "hello", mode, hostname, port });
   const kinds = events.map((event) => event.event === "file" ? `${event.outcome} ${event.bytes}` : event.event);
   const runs = kinds.filter((kind, i) => kind !== "progress" || kinds[i - 1] !== "progress");
   assertEquals(runs, [
-    ...["hello", "progress", `sent ${size}`],
+    ...["hello", "progress", `${outcome} ${size}`],
     ...["progress", `fetched ${size}`, "progress", `fetched ${size}`],
   ]);
   let last = 0;
@@ -181,7 +213,18 @@ Deno.test("Client tells its events in their order", async () => {
   }
 });
 
-Deno.test("Client has its mode from the beginning", async () => {
-  await using both = await openBoth();
-  assertEquals(both.client.mode, "plain");
-});
+bothModes(
+  "Client has its mode from the beginning where it is given, else from the first answer on",
+  async ({ mode, modeBefore }) => {
+    await using both = await openBoth(mode);
+    assertEquals(both.client.mode, modeBefore);
+    assertEquals(await list(both.client), []);
+    assertEquals(both.client.mode, mode);
+  },
+);
+
+const NOTHING_TOLD = { size: undefined, mtime: undefined, mode: undefined };
+
+function toTextOf({ readable }: Download): Promise<string> {
+  return toText(readable);
+}

@@ -7,12 +7,13 @@
 
 import { type Client, MemoryStore } from "../../mod.ts";
 import { assertEquals, assertLess } from "../deps.ts";
-import { serveForTest } from "../helpers.ts";
 import { spyOnConnect } from "../net/connect_spy.ts";
 import { PATIENCE_MS, timed, within } from "../net/deadline.ts";
 import { fullPort } from "../net/door.ts";
 import { assertFails } from "../net/failure.ts";
 import { at } from "../store/store_case.ts";
+import { openBoth } from "./both_ends.ts";
+import { bothModes } from "./modes.ts";
 import {
   acceptsData,
   closesControl,
@@ -27,7 +28,7 @@ import {
   takesCommand,
   takesControlEnd,
 } from "./scripted_server.ts";
-import { attempt, list, openSession, SHORT } from "./session.ts";
+import { attempt, list, SHORT } from "./session.ts";
 
 /** What "about a second" is, with some patience for a busy machine, in milliseconds. */
 const ABOUT_A_SECOND_MS = 1_500;
@@ -80,16 +81,14 @@ Deno.test("Client.close() connects to the port after quit, for servers that wait
   }, { sessionEnds: true });
 });
 
-Deno.test("Client.close() ends with our own server at once", async () => {
-  await using server = serveForTest("", { store: new MemoryStore() });
-  await using session = await openSession(server.addr.port);
+bothModes("Client.close() ends with our own server at once", async ({ mode }) => {
+  await using session = await openBoth(mode, { store: new MemoryStore() });
   assertEquals(await list(session.client), []);
   assertLess(await closeSoon(session.client), 500);
 });
 
-Deno.test("Client.close() does no harm twice, also at the same time", async () => {
-  await using server = serveForTest("", { store: new MemoryStore() });
-  await using session = await openSession(server.addr.port);
+bothModes("Client.close() does no harm twice, also at the same time", async ({ mode }) => {
+  await using session = await openBoth(mode, { store: new MemoryStore() });
   const { client } = session;
   await within(
     Promise.all([client.close(), client.close()]),
@@ -99,9 +98,8 @@ Deno.test("Client.close() does no harm twice, also at the same time", async () =
   await client.close();
 });
 
-Deno.test("Client does nothing more when it was closed", async () => {
-  await using server = serveForTest("", { store: new MemoryStore() });
-  await using session = await openSession(server.addr.port);
+bothModes("Client does nothing more when it was closed", async ({ mode }) => {
+  await using session = await openBoth(mode, { store: new MemoryStore() });
   const { client, folder } = session;
   await client.close();
   await assertFails(list(client), "aborted");
@@ -117,16 +115,14 @@ Deno.test("Client does nothing more when it was closed", async () => {
 
 const LARGE = new Uint8Array(50_000_000);
 
-Deno.test("Client.close() ends a download() and what waits behind it", async () => {
+bothModes("Client.close() ends a download() and what waits behind it", async ({ mode }) => {
   const store = new MemoryStore();
   store.addFile(at("a"), LARGE);
-  await using server = serveForTest("", {
+  const begun = Promise.withResolvers<void>();
+  await using session = await openBoth(mode, {
     store,
     limits: { bytesPerSecond: 1_000_000 },
-  });
-  const begun = Promise.withResolvers<void>();
-  await using session = await openSession(server.addr.port, {
-    onEvent: ({ event }) => event === "progress" && begun.resolve(),
+    client: { onEvent: ({ event }) => event === "progress" && begun.resolve() },
   });
   const { client, folder } = session;
   const downloading = assertFails(
@@ -160,11 +156,10 @@ Deno.test("Client.close() ends a download whose stream is being read", async () 
   }, { sessionEnds: true, limits: {} });
 });
 
-Deno.test("Client.close() ends a download whose stream nobody reads", async () => {
+bothModes("Client.close() ends a download whose stream nobody reads", async ({ mode }) => {
   const store = new MemoryStore();
   store.addFile(at("a"), LARGE);
-  await using server = serveForTest("", { store });
-  await using session = await openSession(server.addr.port);
+  await using session = await openBoth(mode, { store });
   const download = await session.client.get("a");
   try {
     await closeSoon(session.client);
@@ -173,9 +168,8 @@ Deno.test("Client.close() ends a download whose stream nobody reads", async () =
   }
 });
 
-Deno.test("Client.close() ends a put() whose stream gives no more", async () => {
-  await using server = serveForTest("", { store: new MemoryStore() });
-  await using session = await openSession(server.addr.port);
+bothModes("Client.close() ends a put() whose stream gives no more", async ({ mode }) => {
+  await using session = await openBoth(mode, { store: new MemoryStore() });
   const { client } = session;
   const stalled = Promise.withResolvers<void>();
   let giveUp = () => {};

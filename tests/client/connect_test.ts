@@ -14,6 +14,7 @@ import { PATIENCE_MS, timed } from "../net/deadline.ts";
 import { closedPort, fullPort } from "../net/door.ts";
 import { assertFails } from "../net/failure.ts";
 import { answersGet, answersQuit } from "./scripted_server.ts";
+import { bothModes } from "./modes.ts";
 import { attempt, list } from "./session.ts";
 
 const FULL_PORTS_HANG = Deno.build.os === "linux";
@@ -138,21 +139,18 @@ Deno.test("Client connects to data ports at the address of the control connectio
   );
 });
 
-Deno.test("Client does not look a name up again for its data ports", async () => {
+bothModes("Client does not look a name up again for its data connections", async ({ mode, connections }) => {
   using folder = tempFolder();
   await using server = serveForTest(folder.path);
+  const { port } = server.addr;
   using spy = spyOnConnect();
   {
-    await using client = await connect({
-      hostname: "localhost",
-      port: server.addr.port,
-    });
+    await using client = await connect({ hostname: "localhost", port, ...(mode === "plain" ? { mode } : {}) });
     await list(client);
+    assertEquals(client.mode, mode);
   }
-  assertEquals(
-    spy.attempts.map(({ hostname }) => hostname),
-    ["localhost", "127.0.0.1", "127.0.0.1"],
-  );
+  const others = Array(connections - 1).fill("127.0.0.1");
+  assertEquals(spy.attempts.map(({ hostname }) => hostname), ["localhost", ...others]);
 });
 
 Deno.test("connect() sends nothing before the first command", async () => {

@@ -8,11 +8,14 @@
 import type { ErrorCode } from "../../src/errors.ts";
 import { assert, assertEquals, assertStringIncludes } from "../deps.ts";
 import { tempFolder, temporaries } from "../helpers.ts";
+import { PATIENCE_MS, within } from "../net/deadline.ts";
 import { assertFails } from "../net/failure.ts";
 import { mountTest, smallDisk } from "../store/mounts.ts";
 import { makeFifo } from "../store/special_files.ts";
-import { answers, answersGet, does, header, isLeft, sends } from "./scripted_server.ts";
-import { attempt } from "./session.ts";
+import { openBoth } from "./both_ends.ts";
+import { bothModes, MODES } from "./modes.ts";
+import { answers, does, sends } from "./scripted_server.ts";
+import { attempt, list } from "./session.ts";
 
 const NOT_UNIX = Deno.build.os === "windows";
 
@@ -50,11 +53,13 @@ const REFUSALS: Readonly<Record<string, readonly [ErrorCode, ErrorCode?]>> = {
 };
 
 for (const [name, [unasked, asked]] of Object.entries(REFUSALS)) {
-  Deno.test({
-    name: `K8 Client.download() leaves a local ${name} alone, and asks the server for nothing`,
-    ignore: NOT_UNIX,
-    async fn() {
-      await attempt([], async ({ client, folder }) => {
+  for (const mode of MODES) {
+    Deno.test({
+      name: `K8 Client.download() leaves a local ${name} alone, and asks the server for nothing (${mode})`,
+      ignore: NOT_UNIX,
+      async fn() {
+        await using both = await openBoth(mode);
+        const { client, folder, commands } = both;
         using _filled = fill(folder);
         const local = `${folder}/${name}`;
         await assertFails(client.download("a", local), unasked);
@@ -63,17 +68,21 @@ for (const [name, [unasked, asked]] of Object.entries(REFUSALS)) {
           await assertFails(overwriting, asked);
         }
         assertUntouched(folder);
-      });
-    },
-  });
+        assertEquals(await list(client), []);
+        assertEquals(commands, ["ls: ok"]);
+      },
+    });
+  }
 }
 
-Deno.test("K8 Client.download() replaces a local file when it may", async () => {
-  await attempt(answersGet("a", "new"), async ({ client, folder }) => {
-    Deno.writeTextFileSync(`${folder}/file`, "the old content");
-    await client.download("a", `${folder}/file`, { overwrite: true });
-    assertEquals(Deno.readTextFileSync(`${folder}/file`), "new");
-  });
+bothModes("K8 Client.download() replaces a local file when it may", async ({ mode }) => {
+  await using both = await openBoth(mode);
+  const { client, folder, root } = both;
+  Deno.writeTextFileSync(`${root}/a`, "new");
+  Deno.writeTextFileSync(`${folder}/file`, "the old content");
+  await client.download("a", `${folder}/file`, { overwrite: true });
+  assertEquals(Deno.readTextFileSync(`${folder}/file`), "new");
+  assertEquals(temporaries(folder), []);
 });
 
 Deno.test("K8 Client.download() fails with exists when the name is taken meanwhile", async () => {
@@ -92,51 +101,45 @@ Deno.test("K8 Client.download() fails with exists when the name is taken meanwhi
   assertEquals(temporaries(local.path), []);
 });
 
-Deno.test("K9 Client.download() fails when there is no such local folder, and asks for nothing", async () => {
-  await attempt([], async ({ client, folder }) => {
-    await assertFails(client.download("a", `${folder}/b/a`), "local-io");
-    Deno.writeTextFileSync(`${folder}/file`, "x");
-    await assertFails(
-      client.download("a", `${folder}/file/a`),
-      "not-directory",
-    );
-    const long = "x".repeat(300);
-    await assertFails(
-      client.download("a", `${folder}/${long}`),
-      "local-io",
-    );
-  });
+bothModes("K9 Client.download() fails when there is no such local folder, and asks for nothing", async ({ mode }) => {
+  await using both = await openBoth(mode);
+  const { client, folder, commands } = both;
+  await assertFails(client.download("a", `${folder}/b/a`), "local-io");
+  Deno.writeTextFileSync(`${folder}/file`, "x");
+  await assertFails(client.download("a", `${folder}/file/a`), "not-directory");
+  const long = "x".repeat(300);
+  await assertFails(client.download("a", `${folder}/${long}`), "local-io");
+  assertEquals(await list(client), []);
+  assertEquals(commands, ["ls: ok"]);
 });
 
-mountTest("K9 Client.download() fails with no-space when the local disk is full", async () => {
-  using disk = smallDisk("size=1m");
-  const size = 8_000_000;
-  await attempt(
-    answers("get a", sends(header(size), "x".repeat(size)), isLeft()),
-    async ({ client }) => {
-      Deno.writeTextFileSync(`${disk.path}/a`, "old");
-      const { message } = await assertFails(
-        client.download("a", `${disk.path}/a`, { overwrite: true }),
-        "no-space",
-      );
+for (const mode of MODES) {
+  mountTest(`K9 Client.download() fails with no-space when the local disk is full (${mode})`, async () => {
+    using disk = smallDisk("size=64k");
+    await using both = await openBoth(mode);
+    const { client, root } = both;
+    Deno.writeTextFileSync(`${disk.path}/a`, "old");
+    // One that is written at once, when all of it has come, and one that is not.
+    for (const size of [100_000, 8_000_000]) {
+      Deno.writeFileSync(`${root}/a`, new Uint8Array(size));
+      const { message } = await assertFails(client.download("a", `${disk.path}/a`, { overwrite: true }), "no-space");
       assertStringIncludes(message, `${disk.path}/a`);
       assertEquals(temporaries(disk.path), []);
       assertEquals(Deno.readTextFileSync(`${disk.path}/a`), "old");
-    },
-    { limits: {} },
-  );
-});
-
-mountTest("K9 Client.download() fails with local-io when the local folder is read-only", async () => {
-  using disk = smallDisk("size=1m");
-  Deno.writeTextFileSync(`${disk.path}/a`, "old");
-  disk.makeReadOnly();
-  await attempt([], async ({ client }) => {
-    await assertFails(client.download("a", `${disk.path}/b`), "local-io");
-    const { message } = await assertFails(
-      client.download("a", `${disk.path}/a`, { overwrite: true }),
-      "local-io",
-    );
-    assertStringIncludes(message, "read-only");
+      assertEquals(await within(list(client), PATIENCE_MS, "ls"), ["a"]);
+    }
   });
-});
+
+  mountTest(`K9 Client.download() fails with local-io when the local folder is read-only (${mode})`, async () => {
+    using disk = smallDisk("size=1m");
+    Deno.writeTextFileSync(`${disk.path}/a`, "old");
+    disk.makeReadOnly();
+    await using both = await openBoth(mode);
+    const { client, commands } = both;
+    await assertFails(client.download("a", `${disk.path}/b`), "local-io");
+    const { message } = await assertFails(client.download("a", `${disk.path}/a`, { overwrite: true }), "local-io");
+    assertStringIncludes(message, "read-only");
+    assertEquals(await list(client), []);
+    assertEquals(commands, ["ls: ok"]);
+  });
+}

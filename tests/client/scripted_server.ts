@@ -25,6 +25,8 @@ export interface Step {
 export interface ScriptedSession {
   /** The control connection. */
   readonly control: Wire;
+  /** The port through which it came; in the tandem exchange the data connection comes through it too. */
+  readonly entrance: Door;
   /** The data port that was opened last. */
   door: Door | undefined;
   /** The data connection that was accepted last. */
@@ -37,7 +39,7 @@ export interface ScriptedSession {
 export interface ScriptOptions {
   /** The address. Default: `127.0.0.1`. */
   readonly hostname?: string;
-  /** Whether a step resets the data connection, which takes another kind of port. */
+  /** Whether a step resets a connection, which takes another kind of port. */
   readonly resets?: boolean;
 }
 
@@ -68,8 +70,8 @@ export class ScriptedServer implements AsyncDisposable {
     options: ScriptOptions = {},
   ): Promise<ScriptedServer> {
     const stack = new AsyncDisposableStack();
-    const { hostname } = options;
-    const door = await openDoor(hostname === undefined ? {} : { hostname });
+    const { hostname = "127.0.0.1", resets = false } = options;
+    const door = await openDoor({ hostname, canReset: resets });
     stack.use(door);
     return new ScriptedServer(door, stack, steps, options);
   }
@@ -80,7 +82,7 @@ export class ScriptedServer implements AsyncDisposable {
     options: ScriptOptions,
   ): Promise<void> {
     const control = this.#stack.use(await door.accept());
-    const session = { control, door: undefined, data: undefined, options };
+    const session = { control, entrance: door, door: undefined, data: undefined, options };
     this.#stack.defer(() => closeData(session));
     for (const [index, step] of steps.entries()) {
       try {
@@ -128,12 +130,14 @@ function shown({ bytes, ending }: Received): string {
   return ending === undefined ? text : `${text} (${ending})`;
 }
 
-function dataOf(session: ScriptedSession): Wire {
+/** The data connection that a step works with. */
+export function dataOf(session: ScriptedSession): Wire {
   if (session.data === undefined) throw new Error("no data connection is open");
   return session.data;
 }
 
-function step(about: string, run: Step["run"]): Step {
+/** Makes a step. */
+export function step(about: string, run: Step["run"]): Step {
   return { about, run };
 }
 

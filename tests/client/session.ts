@@ -64,7 +64,7 @@ export function streamOf(...pieces: string[]): ReadableStream<Uint8Array> {
   );
 }
 
-/** How a session with a bad server goes. */
+/** How a session with a bad server goes; in the plain exchange, unless told otherwise. */
 export interface AttemptOptions extends ScriptOptions, ConnectOptions {
   /** Whether the session can be used no further afterwards. Default: it goes on. */
   readonly sessionEnds?: boolean;
@@ -80,10 +80,10 @@ export async function attempt(
   run: (session: TestSession) => Promise<void>,
   options: AttemptOptions = {},
 ): Promise<void> {
-  const { sessionEnds = false, limits = QUICK, ...rest } = options;
+  const { sessionEnds = false, limits = QUICK, mode = "plain", ...rest } = options;
   const after = sessionEnds ? [] : [...answersList("ok\n"), ...answersQuit()];
   await using server = await ScriptedServer.start([...script, ...after], rest);
-  const session = await openSession(server.port, { ...rest, limits });
+  const session = await openSession(server.port, { ...rest, limits, mode });
   try {
     await run(session);
     if (!sessionEnds) assertEquals(await list(session.client), ["ok"]);

@@ -7,10 +7,11 @@
 
 import { MemoryStore } from "../../mod.ts";
 import { assertEquals, assertLess } from "../deps.ts";
-import { serveForTest } from "../helpers.ts";
 import { PATIENCE_MS, timed, within } from "../net/deadline.ts";
 import { assertFails } from "../net/failure.ts";
 import { at } from "../store/store_case.ts";
+import { openBoth } from "./both_ends.ts";
+import { bothModes } from "./modes.ts";
 import {
   acceptsData,
   answersList,
@@ -21,7 +22,7 @@ import {
   sendsPort,
   takesCommand,
 } from "./scripted_server.ts";
-import { attempt, list, openSession } from "./session.ts";
+import { attempt, list } from "./session.ts";
 
 /** How long giving up may take, in milliseconds: far less than any limit. */
 const AT_ONCE_MS = 500;
@@ -107,10 +108,9 @@ function largeStore(): MemoryStore {
   return store;
 }
 
-Deno.test("Download is given up when its stream is cancelled, left or disposed of", async () => {
-  await using server = serveForTest("", { store: largeStore() });
-  await using session = await openSession(server.addr.port);
-  const { client } = session;
+bothModes("Download is given up when its stream is cancelled, left or disposed of", async ({ mode }) => {
+  await using both = await openBoth(mode, { store: largeStore() });
+  const { client } = both;
   {
     const { readable } = await client.get("a");
     const reader = readable.getReader();
@@ -132,10 +132,9 @@ Deno.test("Download is given up when its stream is cancelled, left or disposed o
   assertEquals(await within(list(client), PATIENCE_MS, "ls"), ["a"]);
 });
 
-Deno.test("Client goes on when a download that nobody reads is given up by its signal", async () => {
-  await using server = serveForTest("", { store: largeStore() });
-  await using session = await openSession(server.addr.port);
-  const { client } = session;
+bothModes("Client goes on when a download that nobody reads is given up by its signal", async ({ mode }) => {
+  await using both = await openBoth(mode, { store: largeStore() });
+  const { client } = both;
   const controller = new AbortController();
   const { readable } = await client.get("a", { signal: controller.signal });
   try {

@@ -10,6 +10,8 @@ import { headerTargets } from "./header.ts";
 import { listingTargets } from "./listing.ts";
 import { nameTargets } from "./name.ts";
 import { resolveTargets } from "./resolve.ts";
+import { sealedTargets } from "./sealed.ts";
+import { tandemTargets } from "./tandem.ts";
 import type { Target } from "./target.ts";
 
 /** Every target; each name is there once. */
@@ -20,4 +22,6 @@ export const targets: readonly Target[] = [
   ...nameTargets,
   ...resolveTargets,
   ...listingTargets,
+  ...sealedTargets,
+  ...tandemTargets,
 ];

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Client, ErrorCode } from "../../mod.ts";
+import type { Client, ConnectOptions, ErrorCode } from "../../mod.ts";
 import { list, openSession, QUICK, SHORT } from "../client/session.ts";
 import { assert, assertEquals } from "../deps.ts";
 import { type TempFolder, tempFolder, temporaries } from "../helpers.ts";
@@ -35,6 +35,15 @@ async function startPeer(...options: string[]): Promise<Peer> {
   };
 }
 
+/** What our client is told of the exchange: nothing, so that its first header has a sign; or to speak plain. */
+type Told = Pick<ConnectOptions, "mode">;
+
+/** Registers a test for a client that is told nothing, and for one that is told to speak plain. */
+function bothWays(name: string, run: (told: Told) => Promise<void>): void {
+  pythonTest(`${name} (told nothing)`, () => run({}));
+  pythonTest(`${name} (told plain)`, () => run({ mode: "plain" }));
+}
+
 const MANNERS: Readonly<Record<string, readonly [readonly string[], Sizes]>> = {
   "as the text has it": [[], ALL],
   "pads with spaces before": [["--pad=space-left"], SMALL],
@@ -46,10 +55,14 @@ const MANNERS: Readonly<Record<string, readonly [readonly string[], Sizes]>> = {
   "hangs after quit until somebody comes": [["--hang-after-quit"], SMALL],
   "has no port after quit": [["--no-port-after-quit"], SMALL],
   "drops whoever signs commands": [["--drop-signed"], SMALL],
+  "drops whoever signs commands, but signs its own numbers": [["--drop-signed", "--pad=plus"], SMALL],
+  "sends numbers with a plus byte by byte": [["--pad=plus", "--byte-at-a-time"], SMALL],
+  "sends numbers with spaces byte by byte": [["--pad=space-right", "--byte-at-a-time"], SMALL],
+  "names ports with a plus before it listens": [["--pad=plus", "--port-before-listen=0.02"], SMALL],
 };
 
 for (const [manner, [options, sizes]] of Object.entries(MANNERS)) {
-  pythonTest(`connect() works with a server that ${manner}`, async () => {
+  bothWays(`connect() works with a server that ${manner}`, async (told) => {
     await using peer = await startPeer(...options);
     const { server, shared, local } = peer;
     writeFiles(shared, sizes);
@@ -64,7 +77,7 @@ for (const [manner, [options, sizes]] of Object.entries(MANNERS)) {
       ...["get missing", "ls sub", "quit"],
     ];
     {
-      await using session = await openSession(server.port);
+      await using session = await openSession(server.port, told);
       const { client } = session;
       assertEquals((await list(client)).sort(), [...names, "sub/"].sort());
       for (const name of names) await client.download(name, `${local}/down/${name}`);
@@ -74,21 +87,28 @@ for (const [manner, [options, sizes]] of Object.entries(MANNERS)) {
     }
     assertFiles(`${local}/down`, sizes);
     assertFiles(`${shared}/sub`, sizes);
+    const signs = told.mode === undefined;
+    const isDropped = signs && options.includes("--drop-signed");
+    if (isDropped) {
+      const { header, outcome } = await server.next();
+      assertEquals([header, outcome], ["+000000002", "signed"]);
+    }
     const reports = await server.take(options.includes("--no-port-after-quit") ? commands.length - 1 : commands.length);
     assertEquals(
       reports.map(({ command, outcome }) => `${command}: ${outcome}`),
       commands.slice(0, reports.length).map((one) => `${one}: ${one === "get missing" ? "missing" : "ok"}`),
     );
-    for (const { header, size_header } of reports) {
-      assert(/^\d{10}$/.test(header ?? "") && /^\d{10}$|^$/.test(size_header ?? ""));
-    }
+    // NEG-1, NEG-3: a sign before the very first command and nowhere else.
+    assertEquals(reports[0]?.header, signs && !isDropped ? "+000000002" : "0000000002");
+    for (const { header } of reports.slice(1)) assert(/^\d{10}$/.test(header ?? ""), header);
+    for (const { size_header } of reports) assert(/^\d{10}$|^$/.test(size_header ?? ""), size_header);
   });
 }
 
 /** Fetches and sends a file; how each failed. */
-async function failBoth(peer: Peer, limits = QUICK): Promise<Record<"get" | "put", ErrorCode>> {
+async function failBoth(peer: Peer, told: Told, limits = QUICK): Promise<Record<"get" | "put", ErrorCode>> {
   const attempt = async (run: (client: Client) => Promise<unknown>) => {
-    await using session = await openSession(peer.server.port, { limits });
+    await using session = await openSession(peer.server.port, { ...told, limits });
     await run(session.client);
   };
   const { local, shared } = peer;
@@ -116,70 +136,70 @@ const LEAVINGS: readonly ErrorCode[] = ["connect", "disconnected", "not-found", 
 
 for (const manner of [[], ["--reset"]]) {
   const how = manner.length === 0 ? "closes" : "resets";
-  pythonTest(`K5 connect() fails and keeps nothing with a server that ${how} at any step`, async () => {
+  bothWays(`K5 connect() fails and keeps nothing with a server that ${how} at any step`, async (told) => {
     await forAll(STEPS, async (step) => {
       await using peer = await startPeer(`--close-at=${step}`, ...manner);
-      const codes = await failBoth(peer);
+      const codes = await failBoth(peer, told);
       assert(LEAVINGS.includes(codes.get) && LEAVINGS.includes(codes.put), `${step}: ${JSON.stringify(codes)}`);
     });
   });
 }
 
-pythonTest("K7 connect() times out with a server that is silent at any step", async () => {
+bothWays("K7 connect() times out with a server that is silent at any step", async (told) => {
   await forAll(STEPS, async (step) => {
     await using peer = await startPeer(`--silent-at=${step}`);
-    assertEquals(await failBoth(peer, SHORT), { get: "timeout", put: "timeout" }, step);
+    assertEquals(await failBoth(peer, told, SHORT), { get: "timeout", put: "timeout" }, step);
   });
 });
 
-pythonTest("K6 connect() keeps nothing of a server that sends more than it announced", async () => {
+bothWays("K6 connect() keeps nothing of a server that sends more than it announced", async (told) => {
   for (const extra of [1, 200_000]) {
     await using peer = await startPeer(`--extra=${extra}`);
     writeFiles(peer.shared, { a: 10 });
-    await using session = await openSession(peer.server.port, { limits: QUICK });
+    await using session = await openSession(peer.server.port, { ...told, limits: QUICK });
     await assertFails(session.client.download("a", `${peer.local}/a`), "protocol");
     await assertFails(list(session.client), "protocol");
     assertFiles(peer.local, {});
   }
 });
 
-pythonTest("K3 connect() keeps nothing of a server whose sizes are none", async () => {
+bothWays("K3 connect() keeps nothing of a server whose sizes are none", async (told) => {
   await forAll(["abcdefghij", "-000000005", "0x00000005", "          "], async (header) => {
     await using peer = await startPeer(`--bad-header=${header}`);
     writeFiles(peer.shared, { a: 10 });
-    await using session = await openSession(peer.server.port, { limits: QUICK });
+    await using session = await openSession(peer.server.port, { ...told, limits: QUICK });
     await assertFails(session.client.download("a", `${peer.local}/a`), "protocol");
     await assertFails(list(session.client), "protocol");
     assertFiles(peer.local, {});
   });
 });
 
-pythonTest("K2 connect() fails with a server whose ports are none", async () => {
+bothWays("K2 connect() fails with a server whose ports are none", async (told) => {
   await forAll(["abcdefghij", "0000000000", "0000065536"], async (port) => {
     await using peer = await startPeer(`--bad-port=${port}`);
-    assertEquals(await failBoth(peer), { get: "protocol", put: "protocol" });
+    assertEquals(await failBoth(peer, told), { get: "protocol", put: "protocol" });
   });
 });
 
-pythonTest("connect() takes size zero for missing when it was told to", async () => {
+bothWays("connect() takes size zero for missing when it was told to", async (told) => {
   await using peer = await startPeer("--zero-for-missing");
   const { server, local } = peer;
   writeFiles(peer.shared, { a: 10 });
   {
-    await using told = await openSession(server.port, { zeroIsMissing: true });
-    await assertFails(told.client.download("missing", `${local}/none`), "not-found");
-    await told.client.download("a", `${local}/a`);
+    await using wise = await openSession(server.port, { ...told, zeroIsMissing: true });
+    await assertFails(wise.client.download("missing", `${local}/none`), "not-found");
+    await wise.client.download("a", `${local}/a`);
   }
-  await using untold = await openSession(server.port);
-  await untold.client.download("missing", `${local}/empty`);
+  await using other = await openSession(server.port, told);
+  await other.client.download("missing", `${local}/empty`);
   assertFiles(local, { a: 10, empty: 0 });
 });
 
-pythonTest("Client.upload() fails with denied when the server refuses, and the session goes on", async () => {
+bothWays("Client.upload() fails with denied when the server refuses, and the session goes on", async (told) => {
   await using peer = await startPeer();
   writeFiles(peer.shared, { a: 10, sub: 0 });
   writeFiles(peer.local, { b: 20 });
-  await using session = await openSession(peer.server.port, { limits: QUICK });
+  await using session = await openSession(peer.server.port, { ...told, limits: QUICK });
   const { client } = session;
   for (const name of ["a", "missing/a", "sub/a"]) {
     await assertFails(client.upload(`${peer.local}/b`, name), "denied");
@@ -188,16 +208,16 @@ pythonTest("Client.upload() fails with denied when the server refuses, and the s
   assertFiles(peer.shared, { a: 10, sub: 0, b: 20 });
 });
 
-pythonTest("Client.upload() replaces a file where the server does", async () => {
+bothWays("Client.upload() replaces a file where the server does", async (told) => {
   await using peer = await startPeer("--overwrite");
   writeFiles(peer.shared, { a: 10 });
   writeFiles(peer.local, { a: 20 });
-  await using session = await openSession(peer.server.port);
+  await using session = await openSession(peer.server.port, told);
   await session.client.upload(`${peer.local}/a`, "a");
   assertContent(`${peer.shared}/a`, 20);
 });
 
-pythonTest("K1 Client.list() gives whatever a server lists, and a last line without its end", async () => {
+bothWays("K1 Client.list() gives whatever a server lists, and a last line without its end", async (told) => {
   const bodies = [
     ["../x\n/etc/passwd\n\x1b[2J\n", ["../x", "/etc/passwd", "\x1b[2J"]],
     ["a\nb/\nc", ["a", "b/", "c"]],
@@ -208,16 +228,16 @@ pythonTest("K1 Client.list() gives whatever a server lists, and a last line with
   const path = `${folder.path}/listing`;
   Deno.writeTextFileSync(path, "");
   await using peer = await startPeer(`--listing=${path}`);
-  await using session = await openSession(peer.server.port);
+  await using session = await openSession(peer.server.port, told);
   for (const [body, names] of bodies) {
     Deno.writeTextFileSync(path, body);
     assertEquals(await list(session.client), [...names]);
   }
 });
 
-pythonTest("Client.close() leaves no server waiting that hangs after quit", async () => {
+bothWays("Client.close() leaves no server waiting that hangs after quit", async (told) => {
   await using peer = await startPeer("--hang-after-quit");
-  await using session = await openSession(peer.server.port);
+  await using session = await openSession(peer.server.port, told);
   assertEquals(await list(session.client), []);
   const tookMs = await timed(() => session.client.close(), PATIENCE_MS, "close()");
   assert(tookMs < 1_000, `${tookMs} ms`);

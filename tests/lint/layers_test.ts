@@ -8,6 +8,13 @@ const BROKEN: readonly [from: string, specifier: string][] = [
   ["/p/src/client/client.ts", "../server/serve.ts"],
   ["/p/src/protocol/header.ts", "../net/channel.ts"],
   ["/p/src/protocol/header.ts", "node:fs"],
+  ["/p/src/protocol/sealed.ts", "node:crypto"],
+  ["/p/src/protocol/sealed.ts", "node:zlib/promises"],
+  ["/p/src/protocol/sealed.ts", "npm:pako@2.1.0"],
+  ["/p/src/errors.ts", "node:zlib"],
+  ["/p/src/limits.ts", "node:zlib"],
+  ["/p/src/deps.ts", "node:zlib"],
+  ["/p/main.ts", "node:zlib"],
   ["/p/src/store/jail.ts", "../net/channel.ts"],
   ["/p/src/net/bulk.ts", "../store/landing.ts"],
   ["/p/src/cli/output.ts", "../client/client.ts"],
@@ -21,7 +28,9 @@ const KEPT: readonly [from: string, specifier: string][] = [
   ["/p/src/server/serve.ts", "../net/channel.ts"],
   ["/p/src/server/serve.ts", "./session.ts"],
   ["/p/src/protocol/command.ts", "../limits.ts"],
+  ["/p/src/protocol/sealed.ts", "node:zlib"],
   ["/p/src/store/jail.ts", "node:fs"],
+  ["/p/src/net/checksum.ts", "node:zlib"],
   ["/p/src/cli/output.ts", "../../mod.ts"],
   ["/p/src/cli/flags.ts", "../deps.ts"],
   ["/p/src/deps.ts", "npm:deno-std@1.4.0/fmt/bytes.js"],
@@ -54,6 +63,12 @@ Deno.test("the plugin reports impure code when it stands in src/protocol", () =>
     Array(3).fill("tandem/pure-protocol"),
   );
   assertEquals(Deno.lint.runPlugin(plugin, "/p/src/net/bulk.ts", impure), []);
+});
+
+Deno.test("the plugin reports an import of what is not pure when it stands in src/protocol", () => {
+  const source = `import { crc32 } from "node:zlib"; import { createHash } from "node:crypto";`;
+  const found = Deno.lint.runPlugin(plugin, "/p/src/protocol/sealed.ts", source);
+  assertEquals(found.map(({ id }) => id), ["tandem/layers"]);
 });
 
 Deno.test("the plugin reports an import when it breaks the layer rule", () => {

@@ -111,6 +111,22 @@ Deno.test("Channel.read() gives first what came with a header", async () => {
   assertEquals(text, "hello");
 });
 
+for (const reads of ["read()", "readWithin()"]) {
+  Deno.test(`Channel.${reads} gives at once what has come, also while a further read of the socket is under way`, async () => {
+    using pair = await openPair();
+    const { channel, wire } = pair;
+    await wire.send(bytes("0000000005hello"));
+    await channel.header();
+    const filling = channel.fill().catch(() => {});
+    const buffer = new Uint8Array(10);
+    const reading = reads === "read()" ? channel.read(buffer) : channel.readWithin(buffer, 5, 5);
+    assertEquals(await within(reading, 1_000, "what has come"), 5);
+    assertEquals(new TextDecoder().decode(buffer.subarray(0, 5)), "hello");
+    channel.close();
+    await filling;
+  });
+}
+
 Deno.test("Channel.onClose() calls back once, also when it is closed already", async () => {
   using pair = await openPair();
   const { channel } = pair;

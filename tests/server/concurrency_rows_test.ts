@@ -158,7 +158,7 @@ Deno.test("Q3 a second server on the folder does not sweep what the first one is
 });
 
 /** What does each step of a store, and what becomes of it when the step fails. */
-const COMMANDS: { readonly [S in Step]: string } = {
+const COMMANDS: { readonly [S in typeof STEPS[number]]: string } = {
   "list": "ls bad",
   "open": "get bad/a.txt",
   "read": "get bad/a.txt",

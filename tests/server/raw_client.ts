@@ -11,7 +11,7 @@
 
 import type { TandemServer } from "../../mod.ts";
 import { assertEquals } from "../deps.ts";
-import { within } from "./deadline.ts";
+import { DEADLINE_MS, within } from "./deadline.ts";
 
 const encoder = new TextEncoder();
 
@@ -53,6 +53,8 @@ const READ_BYTES = 65_536;
 export class RawConnection implements Disposable {
   /** This end's address and port, as the server's events name it. */
   readonly address: string;
+  /** How long each wait may take, in milliseconds. */
+  patienceMs: number = DEADLINE_MS;
   readonly #conn: Deno.TcpConn;
   #buffer: Uint8Array | undefined;
   #closed = false;
@@ -190,7 +192,7 @@ export class RawConnection implements Disposable {
   }
 
   #wait<T>(what: string, waiting: Promise<T>): Promise<T> {
-    return within(what, waiting, { onLate: () => this.close() });
+    return within(what, waiting, { deadlineMs: this.patienceMs, onLate: () => this.close() });
   }
 }
 

@@ -47,7 +47,8 @@ export function testBed(options: ServeOptions = {}): TestBed {
   const server = serveForTest(root, {
     onEvent: log.record,
     ...options,
-    limits: { shutdownGraceMs: 1_000, ...options.limits },
+    // Shorter than any test waits: what hangs ends by itself.
+    limits: { shutdownGraceMs: 1_000, stallTimeoutMs: 4_000, ...options.limits },
   });
   return {
     root,

@@ -1,5 +1,6 @@
 /**
- * The transcripts of `tests/vectors/client.json`, each in every way to answer.
+ * The transcripts of `tests/vectors/client.json` and `tandem_client.json`, each
+ * in every way to answer.
  *
  * @module
  */
@@ -8,6 +9,8 @@ import { readVectors } from "../protocol/vectors.ts";
 import { CLIENT_MEMBERS, type ClientTranscript, runClientTranscript } from "./client_run.ts";
 import { transcriptTest } from "./transcript.ts";
 
-for (const transcript of readVectors<ClientTranscript>("client.json", CLIENT_MEMBERS)) {
-  transcriptTest(transcript, "connect() plays", ">", (way) => runClientTranscript(transcript, way));
+for (const file of ["client.json", "tandem_client.json"]) {
+  for (const transcript of readVectors<ClientTranscript>(file, CLIENT_MEMBERS)) {
+    transcriptTest(transcript, "connect() plays", ">", (way) => runClientTranscript(transcript, way));
+  }
 }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { CreateOptions, FileStore, Landing } from "../../mod.ts";
+import type { CreateOptions, FileStore, Landing } from "../../src/store/file_store.ts";
 import type { RemotePath } from "../../src/protocol/path.ts";
 import { PATIENCE_MS, within } from "../net/deadline.ts";
 import type { Line, Run } from "./transcript.ts";
@@ -21,8 +21,24 @@ export class HeldStore implements FileStore, Disposable {
     this.#store = store;
   }
 
-  list(path: RemotePath) {
-    return this.#store.list(path);
+  list(...[path, options]: Parameters<FileStore["list"]>) {
+    return this.#store.list(path, options);
+  }
+
+  stat(path: RemotePath) {
+    return this.#store.stat(path);
+  }
+
+  makeFolder(...[path, options]: Parameters<FileStore["makeFolder"]>) {
+    return this.#store.makeFolder(path, options);
+  }
+
+  remove(...[path, options]: Parameters<FileStore["remove"]>) {
+    return this.#store.remove(path, options);
+  }
+
+  rename(...[from, to, options]: Parameters<FileStore["rename"]>) {
+    return this.#store.rename(from, to, options);
   }
 
   open(path: RemotePath) {
@@ -32,11 +48,14 @@ export class HeldStore implements FileStore, Disposable {
   async create(path: RemotePath, options: CreateOptions): Promise<Landing> {
     const landing = await this.#store.create(path, options);
     return {
+      kept: landing.kept,
+      restart: () => landing.restart(),
       write: (bytes) => landing.write(bytes),
-      commit: async () => {
+      keep: () => landing.keep(),
+      commit: async (attributes) => {
         this.#committing.resolve();
         if (this.#holds) await this.#mayCommit.promise;
-        await landing.commit();
+        await landing.commit(attributes);
       },
       [Symbol.asyncDispose]: () => landing[Symbol.asyncDispose](),
     };

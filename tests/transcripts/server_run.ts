@@ -10,13 +10,18 @@
  *     store has everything              until here, when one would have got it
  *     store commits                     and here, where it gets it
  *     others see a b                    what another session lists meanwhile
+ *     D enters                          a data connection of the tandem exchange
+ *     C connects                        another session
+ *     disk writes a text                somebody else changes a file
  *     D< nothing                        neither a byte nor an end, for a moment
  *
- * Coalesced, all commands that follow the first are sent with it.
+ * Coalesced, all commands that follow the first are sent with it; in the tandem
+ * exchange those that do not depend on what comes before.
  *
  * @module
  */
 
+import { Buffer } from "node:buffer";
 import { connect, serve, type ServeOptions } from "../../mod.ts";
 import { DiskStore } from "../../src/store/disk_store.ts";
 import { assertEquals, fail } from "../deps.ts";
@@ -25,7 +30,7 @@ import { connectWire, type Wire } from "../net/wire.ts";
 import { connectFrom } from "../net/other_address.ts";
 import { fillTree, readTree, type Tree } from "./tree.ts";
 import { HeldStore } from "./held_store.ts";
-import { bytesOfLine, type Line, linesOf, portOf, Run, type Transcript, type Way } from "./transcript.ts";
+import { type Line, linesOf, portOf, Run, type Transcript, type Way } from "./transcript.ts";
 
 /** A session of a real server. */
 export interface ServerTranscript extends Transcript {
@@ -34,14 +39,11 @@ export interface ServerTranscript extends Transcript {
   /** What is in it afterwards. Default: the same. */
   readonly after?: Tree;
   /** What the server is told. Default: that clients may change everything. */
-  readonly options?: Pick<ServeOptions, "write" | "overwrite" | "limits">;
+  readonly options?: Pick<ServeOptions, "write" | "overwrite" | "limits" | "mode">;
 }
 
 /** The members of a {@linkcode ServerTranscript}. */
 export const SERVER_MEMBERS = ["lines", "files", "after", "options", "needs"] as const;
-
-/** How long nothing must have come for it to count as nothing, in milliseconds. */
-const A_MOMENT_MS = 50;
 
 /** Runs a transcript in one way. */
 export async function runServerTranscript(transcript: ServerTranscript, way: Way): Promise<void> {
@@ -54,39 +56,45 @@ export async function runServerTranscript(transcript: ServerTranscript, way: Way
     // However the run ends: the server's end waits for what is being stored.
     using _held = store;
     await Run.check(transcript, async (run) => {
-      using client = await ScriptedClient.connect(server.addr.port, store, way);
+      using client = await ScriptedClient.connect(server.addr.port, { store, way, folder: folder.path });
       await client.play(linesOf(transcript), run);
     });
   }
   assertEquals(readTree(folder.path), transcript.after ?? files);
 }
 
+/** What a transcript is played on. */
+interface Bed {
+  readonly store: HeldStore;
+  readonly way: Way;
+  readonly folder: string;
+}
+
 /** A client that does what the lines say. */
 class ScriptedClient implements Disposable {
   readonly #stack = new DisposableStack();
   readonly #wires = new Map<string, Wire>();
-  readonly #store: HeldStore;
-  readonly #way: Way;
+  readonly #bed: Bed;
   readonly #controlPort: number;
   /** The data port that came last. */
   #port = 0;
   readonly #sent = new Set<Line>();
 
-  private constructor(control: Wire, port: number, store: HeldStore, way: Way) {
+  private constructor(control: Wire, port: number, bed: Bed) {
     this.#wires.set("C", this.#stack.use(control));
     this.#controlPort = port;
-    this.#store = store;
-    this.#way = way;
+    this.#bed = bed;
   }
 
-  static async connect(port: number, store: HeldStore, way: Way): Promise<ScriptedClient> {
-    return new ScriptedClient(await connectWire(port), port, store, way);
+  static async connect(port: number, bed: Bed): Promise<ScriptedClient> {
+    return new ScriptedClient(await connectWire(port), port, bed);
   }
 
   /** Plays lines to their end. */
   async play(lines: readonly Line[], run: Run): Promise<void> {
     for (const [index, line] of lines.entries()) {
-      if (line.who === "store") await this.#store.reach(line.what, run, line);
+      if (line.who === "store") await this.#bed.store.reach(line.what, run, line);
+      else if (line.who === "disk") this.#write(line, run);
       else if (line.who === "others") run.compare(line, await this.#seenByOthers());
       else if (line.way === "") await this.#connect(line, run);
       else if (line.way === "<") await this.#receive(line, run);
@@ -95,10 +103,11 @@ class ScriptedClient implements Disposable {
   }
 
   async #connect(line: Line, run: Run): Promise<void> {
-    const { who } = line;
-    let happened = "connects";
+    const { who, what } = line;
+    let happened = what === "enters" ? what : "connects";
+    const port = what === "enters" || who === "C" ? this.#controlPort : this.#port;
     try {
-      const wire = who === "X" ? await connectFrom("127.0.0.2", this.#port) : await connectWire(this.#port);
+      const wire = who === "X" ? await connectFrom("127.0.0.2", port) : await connectWire(port);
       this.#wires.set(who, this.#stack.use(wire));
     } catch (error) {
       happened = error instanceof Deno.errors.ConnectionRefused ? "is refused" : String(error);
@@ -108,10 +117,6 @@ class ScriptedClient implements Disposable {
 
   async #receive(line: Line, run: Run): Promise<void> {
     const wire = this.#wireOf(line);
-    if (line.what === "nothing") {
-      const { ending } = await wire.takeEnd(A_MOMENT_MS);
-      return run.compare(line, ending === "silence" ? "nothing" : ending ?? "a byte");
-    }
     if (line.what !== "PORT") return await run.receive(line, wire);
     this.#port = portOf(await wire.take(10));
     run.agrees(line);
@@ -123,11 +128,17 @@ class ScriptedClient implements Disposable {
     if (line.what === "EOF") {
       await wire.closeWrite();
     } else if (!this.#sent.has(line)) {
-      const together = this.#way === "coalesced" ? thoseWith(line, rest) : [line];
-      const bytes = bytesOfLine(together.map(({ what }) => what).join(""));
-      await wire.send(bytes, this.#way === "byte by byte");
+      const together = this.#bed.way === "coalesced" ? thoseWith(line, rest) : [line];
+      const bytes = Buffer.concat(together.map((one) => run.bytesOf(one)));
+      await wire.send(bytes, this.#bed.way === "byte by byte");
       for (const one of together) this.#sent.add(one);
     }
+    run.agrees(line);
+  }
+
+  #write(line: Line, run: Run): void {
+    const [, name = "", text = ""] = /^writes (\S+) (.*)$/.exec(line.what) ?? fail(line.text);
+    Deno.writeTextFileSync(`${this.#bed.folder}/${name}`, text);
     run.agrees(line);
   }
 
@@ -150,7 +161,15 @@ class ScriptedClient implements Disposable {
 /** The lines that can be sent with the first of them: on control all commands to come, else what follows at once. */
 function thoseWith({ who }: Line, lines: readonly Line[]): Line[] {
   const goesAlong = (line: Line) => line.who === who && line.way === ">" && line.what !== "EOF";
-  if (who === "C") return lines.filter(goesAlong);
-  const end = lines.findIndex((line) => !goesAlong(line));
-  return lines.slice(0, end < 0 ? lines.length : end);
+  const [first] = lines;
+  if (who === "C" && /^[^+]/.test(first?.what ?? "")) {
+    const next = lines.findIndex((line) => line.who === "C" && line.what === "connects");
+    return lines.slice(0, next < 0 ? lines.length : next).filter(goesAlong);
+  }
+  // Commands of the tandem exchange may be ahead of results, but not of what they depend on.
+  const isPassed = (line: Line) =>
+    who === "C" && line.who === "D" && line.way !== "" && !/^(EOF|nothing)$/.test(line.what);
+  const isAhead = (line: Line) => goesAlong(line) && !/VERSION|^\+abort/.test(line.what) || isPassed(line);
+  const end = lines.findIndex((line, index) => index > 0 && !isAhead(line));
+  return lines.slice(0, end < 0 ? lines.length : end).filter(goesAlong);
 }

@@ -12,8 +12,11 @@
  *     D< a.txt⏎              and a listing
  *     D< EOF                 and closes
  *     D> EOF                 so does the client
+ *     D< whatever EOF        the server closes, perhaps not without a word
  *
- * A text may hold `{x*65537}`: that letter so many times. Both runners write
+ * A text may hold `{x*65537}`: that letter so many times. How messages of the
+ * tandem exchange are written stands in `messages.ts`; its data connection
+ * `enters` by the door of the control connection. Both runners write
  * down what happened in the same lines, up to the first that is not as it
  * should be, so that a failure shows as a difference between two transcripts.
  *
@@ -23,12 +26,14 @@
 import { assertEquals, fail } from "../deps.ts";
 import { sameBytes } from "../net/bytes.ts";
 import type { Received, Wire } from "../net/wire.ts";
+import { bytesOfMessage, expanded, isMessage, takeMessage } from "./messages.ts";
+import { Memory } from "./objects.ts";
 import { testName, type Vector } from "../protocol/vectors.ts";
 
 /** A session as it must go. */
 export interface Transcript extends Vector {
-  /** What happens, in order. */
-  readonly lines: readonly string[];
+  /** What happens, in order; some of it perhaps several times. */
+  readonly lines: readonly (string | { readonly times: number; readonly lines: readonly string[] })[];
   /** The systems that can play it. Default: all. */
   readonly needs?: "linux" | "unix";
 }
@@ -53,17 +58,19 @@ export interface Line {
 
 /** The lines of a transcript. */
 export function linesOf({ lines }: Transcript): Line[] {
-  return lines.map((text) => {
+  return lines.flatMap((one) => typeof one === "string" ? one : Array(one.times).fill(one.lines).flat()).map((text) => {
     const [, who = "", way = "", what = ""] = /^([A-Za-z]+)([<>]?) (.*)$/s.exec(text) ?? [];
     if (who === "") throw new TypeError(`no line of a transcript: "${text}"`);
     return { text, who, way: way as Line["way"], what };
   });
 }
 
-/** The bytes that a line writes. */
+/** How long nothing must have come for it to count as nothing, in milliseconds. */
+const A_MOMENT_MS = 50;
+
+/** The bytes that a line writes which is no message. */
 export function bytesOfLine(what: string): Uint8Array {
-  const expanded = what.replaceAll(/\{(.)\*(\d+)\}/g, (_, letter, times) => letter.repeat(Number(times)));
-  return new TextEncoder().encode(expanded);
+  return new TextEncoder().encode(expanded(what));
 }
 
 /** A run that is not as its transcript says: it goes no further. */
@@ -71,6 +78,8 @@ class Differs extends Error {}
 
 /** What has happened so far, beside what should. */
 export class Run {
+  /** What has been told so far that may be asked for again. */
+  readonly memory: Memory = new Memory();
   readonly #happened: string[] = [];
 
   /** Writes down a line that went as it should. */
@@ -92,11 +101,23 @@ export class Run {
 
   /** Takes from a connection what a line says must come: its bytes, or its end. */
   async receive(line: Line, wire: Wire): Promise<void> {
-    if (line.what === "EOF" || line.what === "RST") return this.compare(line, shown(await wire.takeEnd()));
+    const { who, what } = line;
+    if (what === "EOF" || what === "RST") return this.compare(line, shown(await wire.takeEnd()));
+    if (what === "whatever EOF") return this.compare(line, `whatever ${await wire.drain()}`);
+    if (what === "nothing") {
+      const { ending } = await wire.takeEnd(A_MOMENT_MS);
+      return this.compare(line, ending === "silence" ? what : ending ?? "a byte");
+    }
+    if (isMessage(what)) return this.compare(line, await takeMessage(who, what, wire, this.memory));
     const expected = bytesOfLine(line.what);
     const received = await wire.take(expected.length);
     if (sameBytes(expected, received.bytes)) this.agrees(line);
     else this.differs(line, shown(received));
+  }
+
+  /** The bytes of a line that is sent. */
+  bytesOf({ who, what }: Line): Uint8Array {
+    return isMessage(what) ? bytesOfMessage(who, what, this.memory) : bytesOfLine(what);
   }
 
   /**
@@ -106,7 +127,7 @@ export class Run {
   static async check(transcript: Transcript, play: (run: Run) => Promise<void>): Promise<void> {
     const run = new Run();
     const happened = run.#happened;
-    let expected = transcript.lines;
+    let expected = linesOf(transcript).map(({ text }) => text);
     try {
       await play(run);
     } catch (error) {
@@ -177,11 +198,11 @@ export function assertFinished(transcript: Transcript, testedWay: ">" | "<"): vo
   const last = lines.findLast(({ who }) => who === "C");
   if (last?.way !== testedWay || last.what !== "EOF") fail(`${transcript.id} leaves its session open`);
   for (const [index, { who, what }] of lines.entries()) {
-    if (what !== "connects") continue;
+    if (what !== "connects" && what !== "enters") continue;
     const rest = lines.slice(index + 1).filter((line) => line.who === who);
-    const next = rest.findIndex((line) => line.what === "connects");
+    const next = rest.findIndex((line) => line.what === "connects" || line.what === "enters");
     const own = next < 0 ? rest : rest.slice(0, next);
-    const ends = own.some(({ way, what }) => way !== "" && (what === "EOF" || what === "RST"));
+    const ends = own.some(({ way, what }) => way !== "" && /^(whatever )?EOF$|^RST$/.test(what));
     if (!ends) fail(`${transcript.id} leaves a connection open (line ${index + 1})`);
   }
 }
