@@ -10,9 +10,10 @@
 
 import { basename, dirname } from "node:path";
 import { type ErrorCode, TandemError } from "../errors.ts";
+import { SMALL_FILE_BYTES } from "../limits.ts";
 import { untilAborted } from "../net/abort.ts";
 import type { ByteSink } from "../net/bulk.ts";
-import { hashOf, hexOf } from "../net/checksum.ts";
+import { hashOf } from "../net/checksum.ts";
 import { type RemotePath, resolveRemotePath, ROOT } from "../protocol/path.ts";
 import type { OnExistWord } from "../protocol/tandem_command.ts";
 import { AnsweredError, type Entry } from "../protocol/tandem_result.ts";
@@ -285,9 +286,11 @@ export class Client implements AsyncDisposable {
     const startedMs = performance.now();
     const { kept } = landing;
     const request: GetRequest = { ...await prefixOf(landing, signal), digest: verify };
+    let worthKeeping = false;
     try {
       await using incoming = await this.#get(remote, request, signal);
       const { offset, totalBytes, mtimeMs, mode } = incoming.info;
+      worthKeeping = totalBytes >= SMALL_FILE_BYTES;
       if (kept !== undefined && offset === 0) {
         // Under its own name it is somebody's file, which just happens to be another one.
         if (kept.isPresentFile && !overwrite) throw notItsBeginning(local);
@@ -301,7 +304,7 @@ export class Client implements AsyncDisposable {
       const result = { outcome: "fetched", bytes: totalBytes, resumedBytes: offset, startedOver } as const;
       return this.#tellFile(remote, result, startedMs);
     } catch (error) {
-      if (isLost(error)) {
+      if (this.mode === "tandem" && isLost(error) && (worthKeeping || kept !== undefined)) {
         landing.keep();
         await sweepTemporaries(dirname(local)).catch(() => {
           // Old parts are none of this transfer's business if they cannot be removed.
@@ -410,11 +413,8 @@ export class Client implements AsyncDisposable {
   ): Promise<TransferResult> {
     const startedMs = performance.now();
     const onProgress = (bytes: number) => this.#tellProgress(remote, bytes, source.sizeBytes);
-    const { outcome, sizeBytes, resumedBytes } = await this.#exchange.put(remote, source, request, {
-      signal,
-      onProgress,
-    });
-    return this.#tellFile(remote, { outcome, bytes: sizeBytes, resumedBytes }, startedMs);
+    const { sizeBytes, ...result } = await this.#exchange.put(remote, source, request, { signal, onProgress });
+    return this.#tellFile(remote, { ...result, bytes: sizeBytes }, startedMs);
   }
 
   /**
@@ -509,7 +509,7 @@ function remoteEntry({ name, kind, size, mtime, mode, error }: Entry): RemoteEnt
 async function prefixOf({ kept }: Landing, signal: AbortSignal): Promise<GetRequest> {
   if (kept === undefined) return {};
   const hash = await hashOf(kept, kept.sizeBytes, signal);
-  return hash === undefined ? {} : { offset: kept.sizeBytes, prefix: hexOf(hash) };
+  return hash === undefined ? {} : { offset: kept.sizeBytes, prefix: hash };
 }
 
 function notItsBeginning(local: string): TandemError {

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Hash } from "node:crypto";
 import { TandemError } from "../errors.ts";
 import type { ByteSink, ByteSource } from "../net/bulk.ts";
 import type { RemotePath } from "../protocol/path.ts";
@@ -26,8 +27,8 @@ export interface GetRequest {
   readonly offset?: number | undefined;
   /** How many bytes at the most. */
   readonly length?: number | undefined;
-  /** The SHA-256 of what is here already, `offset` bytes long. */
-  readonly prefix?: string | undefined;
+  /** The SHA-256 of what is here already, `offset` bytes long; may be continued. */
+  readonly prefix?: Hash | undefined;
   /** The version that the file must have. */
   readonly ifUnchanged?: string | undefined;
   /** Whether SHA-256 is compared too. */
@@ -90,6 +91,8 @@ export interface PutResult {
   readonly sizeBytes: number;
   /** How many of them the server had already. */
   readonly resumedBytes: number;
+  /** Whether it had something that is not how the file begins. */
+  readonly startedOver: boolean;
 }
 
 /** Which part of a file is hashed. */

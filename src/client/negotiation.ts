@@ -165,6 +165,7 @@ export class NegotiatedExchange implements Exchange {
 
   /** The exchange for what only tandem can do. */
   async #probe(options: OperationOptions): Promise<Exchange> {
+    if (this.#chosen !== undefined && this.#unsettled === undefined) return this.#chosen;
     const known = this.#chosen !== undefined;
     const exchange = await this.#choose({ verb: "ls", path: ROOT }, options);
     if (known) return exchange;

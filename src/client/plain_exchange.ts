@@ -168,7 +168,7 @@ export class PlainExchange implements Exchange {
       );
       // Whoever says something here has not taken the file, or is not the one that was meant.
       if (await data.read(new Uint8Array(1)) !== null) throw refused(path, undefined);
-      return { outcome: "sent", sizeBytes, resumedBytes: 0 };
+      return { outcome: "sent", sizeBytes, resumedBytes: 0, startedOver: false };
     } catch (error) {
       if (isRefusal(error) && !await this.#isGone()) throw refused(path, error);
       throw error;

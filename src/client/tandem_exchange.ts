@@ -164,7 +164,8 @@ export class TandemExchange implements Exchange {
   async get(path: RemotePath, request: GetRequest, options: OperationOptions): Promise<IncomingFile> {
     const { signal, onProgress } = options;
     if (signal?.aborted) throw abortError(signal);
-    const sent = this.#send({ verb: "get", path, ...request });
+    const { prefix, digest, ...rest } = request;
+    const sent = this.#send({ verb: "get", path, ...rest, digest, prefix: prefix && hexOf(prefix) });
     const beginning = this.#inTurn(sent, async () => {
       const info = parseFileInfo(await this.#receive());
       if (info.offset !== 0 && info.offset !== request.offset) {
@@ -173,7 +174,7 @@ export class TandemExchange implements Exchange {
       return new IncomingTandemFile(this.#link, info, {
         ...this.#limits,
         shown: `"${path}"`,
-        checksum: new Checksum(request.digest ? emptySha256() : undefined),
+        checksum: new Checksum(digest ? (info.offset > 0 && prefix) || emptySha256() : undefined),
         onProgress,
         onEnd: () => sent.turn.end(),
         signal,
@@ -260,10 +261,10 @@ export class TandemExchange implements Exchange {
       throw error;
     });
     const [written, stored] = await Promise.allSettled([writing, result]);
-    if (written.status === "rejected" && !(outgoing.isStopped)) throw written.reason;
-    if (stored.status === "rejected") throw stored.reason;
+    if (stored.status === "rejected") throw outgoing.failure ?? stored.reason;
+    if (written.status === "rejected") throw written.reason;
     outgoing.compare(stored.value, 0);
-    return { outcome: "stored", sizeBytes: outgoing.sentBytes, resumedBytes: 0 };
+    return { outcome: "stored", sizeBytes: outgoing.sentBytes, resumedBytes: 0, startedOver: false };
   }
 
   /** A large file, or one that is continued: it goes out when the server is ready for it. */
@@ -287,10 +288,11 @@ export class TandemExchange implements Exchange {
       throw error;
     });
     const [written, stored] = await Promise.allSettled([writing, result]);
-    if (written.status === "rejected" && !outgoing.isStopped) throw written.reason;
-    if (stored.status === "rejected") throw stored.reason;
+    if (stored.status === "rejected") throw outgoing.failure ?? stored.reason;
+    if (written.status === "rejected") throw written.reason;
     outgoing.compare(stored.value, offset);
-    return { outcome: "stored", sizeBytes: offset + outgoing.sentBytes, resumedBytes: offset };
+    const startedOver = ready.offset > 0 && offset === 0;
+    return { outcome: "stored", sizeBytes: offset + outgoing.sentBytes, resumedBytes: offset, startedOver };
   }
 
   /** Ends the session in order. */
@@ -390,6 +392,8 @@ export class TandemExchange implements Exchange {
       }
     })().catch((error) => this.#fail(asTandemError(error))).finally(() => {
       this.#sending = undefined;
+      // One may have come since the last look.
+      this.#sendAll();
     });
   }
 
@@ -467,10 +471,8 @@ class OutgoingFile {
     this.#options = options;
   }
 
-  /** Whether the server has refused it. */
-  get isStopped(): boolean {
-    return this.#stop.signal.aborted;
-  }
+  /** What went wrong on this side, if that came before the server's word. */
+  failure: unknown;
 
   /** Has it end at the next chunk. */
   stop(reason: TandemError): void {
@@ -513,6 +515,7 @@ class OutgoingFile {
       await this.#link.sendObject({ ...sums });
       await this.#link.flush();
     } catch (error) {
+      if (!this.#stop.signal.aborted) this.failure = error;
       if (!endsConnection(error)) await this.breakOff(asTandemError(error));
       throw error;
     }

@@ -65,9 +65,13 @@ export class TandemLink {
     channel.readAhead(READ_AHEAD_BYTES);
   }
 
-  /** Sends an encoded message, at the next flush at the latest. */
+  /** Sends an encoded message, at the next flush at the latest. In one step: a sign of work or a refusal may be sent at any time. */
   async send(message: Uint8Array): Promise<void> {
-    const room = await this.#room(message.length);
+    let room = this.#room(message.length);
+    while (room === undefined) {
+      await this.flush();
+      room = this.#room(message.length);
+    }
     room.set(message);
     this.#filled += message.length;
   }
@@ -106,17 +110,17 @@ export class TandemLink {
     if (this.#options.flushes) await this.flush();
   }
 
-  /** Room for at least `bytes` in the buffer; what is in it goes out where they would not fit. */
-  async #room(bytes: number): Promise<Uint8Array> {
+  /** Room for at least `bytes` in the buffer; undefined where what is in it must go out first. */
+  #room(bytes: number): Uint8Array | undefined {
     const present = this.#lent;
     if (present !== undefined && this.#filled + bytes <= present.bytes.length) {
       return present.bytes.subarray(this.#filled);
     }
-    if (this.#filled + bytes > GATHER_BYTES) await this.flush();
-    const larger = lendBuffer(Math.min(this.#filled + bytes, GATHER_BYTES));
-    if (this.#lent !== undefined) {
-      larger.bytes.set(this.#lent.bytes.subarray(0, this.#filled));
-      this.#lent[Symbol.dispose]();
+    if (this.#filled + bytes > GATHER_BYTES) return undefined;
+    const larger = lendBuffer(this.#filled + bytes);
+    if (present !== undefined) {
+      larger.bytes.set(present.bytes.subarray(0, this.#filled));
+      present[Symbol.dispose]();
     }
     this.#lent = larger;
     return larger.bytes.subarray(this.#filled);
@@ -137,7 +141,12 @@ export class TandemLink {
     while (sent !== sizeBytes) {
       throwIfAborted(signal);
       const left = (sizeBytes ?? Infinity) - sent;
-      const room = pace.limit(await this.#room(Math.min(HEADER_BYTES + left, GATHER_BYTES / 2)));
+      const whole = this.#room(Math.min(HEADER_BYTES + left, GATHER_BYTES / 2));
+      if (whole === undefined) {
+        await this.flush();
+        continue;
+      }
+      const room = pace.limit(whole);
       const space = room.subarray(HEADER_BYTES, HEADER_BYTES + Math.min(left, room.length - HEADER_BYTES));
       const reading = source.read(space);
       const lent = this.#lent as LentBuffer;

@@ -150,7 +150,6 @@ export class TandemSession {
     for (;;) {
       const pending = await this.#next();
       if (pending === undefined) break;
-      this.#running = pending;
       const last = await this.#answer(pending);
       this.#running = undefined;
       if (last) break;
@@ -166,6 +165,8 @@ export class TandemSession {
     for (let waits = false;; waits = true) {
       const pending = this.#queue.shift();
       if (pending !== undefined) {
+        // At once: an abort may come right behind it.
+        this.#running = pending;
         this.#tell();
         return pending;
       }
@@ -223,7 +224,7 @@ export class TandemSession {
       }
     } catch (error) {
       failure = failureOf(error);
-      if (!answered && !data.isClosed) await refuse(failure);
+      if (!answered && !data.isClosed) await refuse(asTandemError(error));
       if (data.isClosed || endsConnection(error)) {
         last = true;
         this.#failure ??= failure;
