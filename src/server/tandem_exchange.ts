@@ -171,7 +171,7 @@ async function answerPut(context: TandemContext, command: PutCommand): Promise<J
   try {
     await using landing = await createLanding(context, command);
     // Who has given it up need not wait until something else comes.
-    using _abort = whenAborted(signal, () => {
+    using waiting = whenAborted(signal, () => {
       context.refuse(abortError(signal)).then(() => link.flush()).catch(() => {
         // Then the connection is what failed, which whoever reads from it finds out.
       });
@@ -182,6 +182,8 @@ async function answerPut(context: TandemContext, command: PutCommand): Promise<J
       let before = emptySha256();
       if (command.ready) {
         const hash = kept === undefined ? undefined : await link.working(hashOf(kept, kept.sizeBytes, signal));
+        // It has been refused by then, and nothing more is said.
+        if (signal.aborted) throw abortError(signal);
         const has = hash === undefined || kept === undefined ? 0 : kept.sizeBytes;
         await link.sendObject({ offset: has, ...(hash === undefined ? {} : { sha256: hexOf(hash) }) });
         await link.flush();
@@ -216,6 +218,9 @@ async function answerPut(context: TandemContext, command: PutCommand): Promise<J
       if (command.size !== undefined && command.size !== size) {
         throw new TandemError("changed", `"${command.path}" has ${size} bytes, but ${command.size} were promised`);
       }
+      // From here on it is too late to give it up.
+      waiting[Symbol.dispose]();
+      if (signal.aborted) throw abortError(signal);
       await link.working(landing.commit({ mtimeMs: command.mtime, mode: command.mode }));
       return { size, ...own };
     } catch (error) {
