@@ -238,10 +238,15 @@ export class TandemLink {
     return new TandemError("disconnected", `${this.channel.peer} closed the data connection before ${waitedFor}`);
   }
 
-  /** Waits for `work`, which may take long, and tells the other side meanwhile that it is being done. */
-  async working<T>(work: Promise<T>): Promise<T> {
+  /**
+   * Waits for `work`, which may take long, and tells the other side meanwhile
+   * that it is being done; no more once `signal` is aborted, for then that side
+   * has had its answer.
+   */
+  async working<T>(work: Promise<T>, signal?: AbortSignal): Promise<T> {
     let telling: Promise<void> = Promise.resolve();
     const timer = setInterval(() => {
+      if (signal?.aborted) return;
       telling = telling.then(() => this.send(WORKING_SIGN)).then(() => this.flush());
       // A connection that breaks meanwhile is found out about by whoever uses it next.
       telling.catch(() => {});

@@ -181,7 +181,7 @@ async function answerPut(context: TandemContext, command: PutCommand): Promise<J
       let offset = 0;
       let before = emptySha256();
       if (command.ready) {
-        const hash = kept === undefined ? undefined : await link.working(hashOf(kept, kept.sizeBytes, signal));
+        const hash = kept === undefined ? undefined : await link.working(hashOf(kept, kept.sizeBytes, signal), signal);
         // It has been refused by then, and nothing more is said.
         if (signal.aborted) throw abortError(signal);
         const has = hash === undefined || kept === undefined ? 0 : kept.sizeBytes;
@@ -203,7 +203,7 @@ async function answerPut(context: TandemContext, command: PutCommand): Promise<J
       const most = limits.maxFileBytes - offset;
       const likely = command.size === undefined ? SMALL_FILE_BYTES : Math.max(0, command.size - offset);
       // What the client has written may be under way for long: it is told that it arrives.
-      await link.working(body.receive(bounded(landing, most), likely, { ...options, checksum }));
+      await link.working(body.receive(bounded(landing, most), likely, { ...options, checksum }), signal);
       const sent = await link.receiveObject("a checksum", limits.stallTimeoutMs);
       comes = false;
       const sums = parseChecksums(sent);
