@@ -6,9 +6,8 @@
  */
 
 import { posix } from "node:path";
-import { type Client, type RemoteEntry, TandemError } from "../../mod.ts";
+import { type Client, type RemoteEntry, resolveRemotePath, ROOT, TandemError } from "../../mod.ts";
 import { type Flag, flagLines, type ParsedArgs, usage } from "./flags.ts";
-import { isPlainName } from "./folders.ts";
 import { runJobs } from "./jobs.ts";
 import { localFolderEntries } from "./local.ts";
 import { RemoteNames } from "./remote_names.ts";
@@ -258,13 +257,12 @@ async function list(shell: Shell, args: ParsedArgs): Promise<void> {
     shell.retrying((client) => Array.fromAsync(client.list(path, { recursive, signal })));
   if (recursive) {
     try {
-      for (const entry of await entriesOf(folder, true)) {
-        await show(entry, entry.name);
-        if (entry.error !== undefined) {
-          output.error(new TandemError(entry.error, `the server does not list "${entry.name}"`));
-        }
-      }
-      return;
+      const entries = await entriesOf(folder, true);
+      for (const entry of entries) await show(entry, entry.name);
+      const failed = entries.filter(({ error }) => error !== undefined);
+      if (failed.length === 0) return;
+      const names = failed.map(({ name, error }) => `${name} (${error})`).join(", ");
+      throw new TandemError("partial", `${failed.length} folders could not be listed: ${names}`);
     } catch (error) {
       if (!(error instanceof TandemError) || error.code !== "unsupported") throw error;
     }
@@ -276,7 +274,8 @@ async function list(shell: Shell, args: ParsedArgs): Promise<void> {
     if (!recursive) return;
     for (const { name, kind } of entries) {
       // A server may call a folder "." or "..": there the way would have no end.
-      if (kind === "directory" && isPlainName(name)) await showPlain(`${path}/${name}`, `${prefix}${name}/`);
+      const isBelow = kind === "directory" && resolveRemotePath(ROOT, name) === name;
+      if (isBelow) await showPlain(`${path}/${name}`, `${prefix}${name}/`);
     }
   };
   await showPlain(folder, "");

@@ -168,7 +168,8 @@ async function runSession(
         stopAtFailure: true,
       });
     }
-    if (Deno.stdin.isTerminal()) await findOut(shell, interruption.renew());
+    // Before somebody thinks about a first command for longer than the server waits for one.
+    if (Deno.stdin.isTerminal()) await sessions.main.ready(interruption.renew());
     return await runLines(
       shell,
       Deno.stdin.isTerminal() ? terminalLines(shell, target.hostname) : await textLines("-"),
@@ -176,17 +177,6 @@ async function runSession(
     );
   } catch (error) {
     return interruption.exitCode ?? report(error, words.join(" ") || undefined);
-  }
-}
-
-/** Has the server answer before somebody thinks about a first command for longer than it waits for one. */
-async function findOut(shell: Shell, signal: AbortSignal): Promise<void> {
-  const client = await shell.sessions.main.client(signal);
-  try {
-    await client.ping({ signal });
-  } catch (error) {
-    // A plain server has answered too.
-    if (!(error instanceof TandemError) || client.mode === undefined) throw error;
   }
 }
 

@@ -54,9 +54,11 @@ export async function remoteTree(shell: Shell, client: Client, from: string, to:
 /** All that is below a remote folder. A plain server is asked folder by folder. */
 async function* walkRemote(shell: Shell, client: Client, folder: string): AsyncGenerator<RemoteEntry> {
   const { signal } = shell;
-  if (client.mode === "tandem") {
+  try {
     yield* client.list(folder, { recursive: true, signal });
     return;
+  } catch (error) {
+    if (!(error instanceof TandemError) || error.code !== "unsupported") throw error;
   }
   const walk = async function* (path: string, below: string): AsyncGenerator<RemoteEntry> {
     const entries = await Array.fromAsync(client.list(path, { signal }));
@@ -71,7 +73,7 @@ async function* walkRemote(shell: Shell, client: Client, folder: string): AsyncG
 }
 
 /** Whether a name leads just to itself. */
-export function isPlainName(name: string): boolean {
+function isPlainName(name: string): boolean {
   try {
     return resolveRemotePath(ROOT, name) === name;
   } catch {

@@ -43,6 +43,8 @@ export async function runJobs<J extends Job>(
   let over = false;
   output.begin(jobs.map(({ bytes }) => bytes));
   const work = async (lane: Shell["sessions"]["main"]) => {
+    // A server may let in fewer sessions than were asked for.
+    if (lane !== shell.sessions.main && !await lane.ready(signal).then(() => true, () => false)) return;
     while (next < jobs.length && !over && !signal.aborted) {
       const job = jobs[next++] as J;
       try {

@@ -13,7 +13,7 @@ import type { Shell } from "./shell.ts";
 /** What is at the server, each folder listed once for one command. */
 export class RemoteNames {
   readonly #shell: Shell;
-  readonly #folders = new Map<string, Map<string, RemoteEntry["kind"]>>();
+  readonly #folders = new Map<string, Promise<Map<string, RemoteEntry["kind"]>>>();
 
   /** Asks for nothing yet. */
   constructor(shell: Shell) {
@@ -36,11 +36,15 @@ export class RemoteNames {
     return (await this.#list(dir)).get(base);
   }
 
-  async #list(folder: string): Promise<Map<string, RemoteEntry["kind"]>> {
-    const known = this.#folders.get(folder);
-    if (known !== undefined) return known;
+  /** What is in a folder; who asks meanwhile waits for the same answer. */
+  #list(folder: string): Promise<Map<string, RemoteEntry["kind"]>> {
+    const known = this.#folders.get(folder) ?? this.#ask(folder);
+    this.#folders.set(folder, known);
+    return known;
+  }
+
+  async #ask(folder: string): Promise<Map<string, RemoteEntry["kind"]>> {
     const names = new Map<string, RemoteEntry["kind"]>();
-    this.#folders.set(folder, names);
     const { signal } = this.#shell;
     try {
       const entries = await this.#shell.retrying((client) => Array.fromAsync(client.list(folder, { signal })));

@@ -32,6 +32,8 @@ const MAX_PAUSE_MS = 30_000;
 export class Lane {
   readonly #options: SessionsOptions;
   #client: Promise<Client> | undefined;
+  /** Sessions that were given up; others may still have something under way in them. */
+  readonly #former: Client[] = [];
 
   /** Opens its session when that is first wanted. */
   constructor(options: SessionsOptions) {
@@ -47,6 +49,13 @@ export class Lane {
     return opening;
   }
 
+  /** The session, once it is known what it speaks. */
+  async ready(signal: AbortSignal): Promise<Client> {
+    const client = await this.client(signal);
+    await findOut(client, signal);
+    return client;
+  }
+
   /**
    * Does `work`, and once more over a new session as often as `--retry` says
    * while it fails for its connection's sake.
@@ -59,7 +68,8 @@ export class Lane {
     for (let attempt = 0;; attempt++) {
       let client: Client | undefined;
       try {
-        client = await this.client(signal);
+        // What can be continued depends on what the session speaks.
+        client = attempt === 0 ? await this.client(signal) : await this.ready(signal);
         return await work(client, attempt);
       } catch (error) {
         const again = error instanceof TandemError && WORTH_A_RETRY.includes(error.code) &&
@@ -77,14 +87,30 @@ export class Lane {
   async #forget(client: Client | undefined): Promise<void> {
     const present = this.#client;
     if (present === undefined || client === undefined || await present.catch(() => undefined) !== client) return;
-    if (this.#client === present) this.#client = undefined;
-    await client.close();
+    if (this.#client !== present) return;
+    this.#client = undefined;
+    this.#former.push(client);
   }
 
-  /** Ends the session. */
+  /** Ends the session, and those before it. */
   async close(): Promise<void> {
     const client = await this.#client?.catch(() => undefined);
-    await client?.close();
+    await Promise.all([...this.#former, client].map((one) => one?.close()));
+  }
+}
+
+/**
+ * Has the server answer, so that it is known what it speaks.
+ *
+ * @throws {TandemError} `connect`, `timeout` and whatever else keeps it from answering.
+ */
+export async function findOut(client: Client, signal: AbortSignal): Promise<void> {
+  if (client.mode !== undefined) return;
+  try {
+    await client.ping({ signal });
+  } catch (error) {
+    // A plain server has answered too.
+    if (!(error instanceof TandemError) || client.mode === undefined) throw error;
   }
 }
 

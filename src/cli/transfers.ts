@@ -67,7 +67,7 @@ export async function getFiles(
   if (jobs.length === 1 && only !== undefined && lanes > 1 && !flags.resume && await inRanges(shell, only)) return;
   await runJobs(shell, jobs, (client, job, attempt) => {
     // What another try left behind is continued where that is possible.
-    const resume = flags.resume || shell.onExist === "resume" || attempt > 0 && client.mode === "tandem";
+    const resume = flags.resume || shell.onExist === "resume" || attempt > 0 && client.mode !== "plain";
     return getFile(shell, client, job, resume);
   }, failed);
 }
@@ -120,7 +120,9 @@ async function inRanges(shell: Shell, job: Job): Promise<boolean> {
   if (verify || entry?.kind !== "file" || (entry.size ?? 0) < RANGES_FROM_BYTES) return false;
   // Whatever is to be decided about a name that is taken, is decided elsewhere.
   if (shell.onExist !== "overwrite" && await statLocal(job.to) !== undefined) return false;
-  const clients = await Promise.all(shell.sessions.lanes.map((lane) => lane.client(signal)));
+  // A server may let in fewer sessions than were asked for.
+  const opened = await Promise.allSettled(shell.sessions.lanes.map((lane) => lane.ready(signal)));
+  const clients = opened.filter((one) => one.status === "fulfilled").map((one) => one.value);
   output.begin([entry.size]);
   const path = job.from.slice(1);
   const result = await downloadInRanges(clients, job.from, job.to, {
@@ -181,21 +183,25 @@ async function putFile(shell: Shell, client: Client, { job, there, resume, attem
   const upload = async (to: string, onExist: "error" | "overwrite" | "newer") => {
     if (job.from === "-") {
       if (attempt > 0) throw new TandemError("disconnected", "what came from stdin is gone, and cannot be sent again");
-      await client.put(to, Deno.stdin.readable, { signal, onExist, verify });
+      await client.put(to, Deno.stdin.readable, { signal, onExist, verify, mtime: new Date() });
     } else {
       // What another try left behind is continued where that is possible.
-      const continues = resume || attempt > 0 && client.mode === "tandem";
+      const continues = resume || attempt > 0 && client.mode !== "plain";
       await client.upload(shell.local(job.from), to, { signal, onExist, verify, resume: continues });
     }
   };
   if (onExist === "overwrite") return await upload(job.to, "overwrite");
-  // Many plain servers replace a file without a word, so it is for this side to look.
-  const kind = client.mode === "tandem" ? undefined : await there.kindOf(job.to);
+  // Many plain servers replace a file without a word, and what comes from stdin
+  // comes only once: so it is for this side to look.
+  if (client.mode === undefined) await there.kindOf(job.to);
+  const isPlain = client.mode !== "tandem";
+  const looks = isPlain || job.from === "-" && onExist !== "newer";
   try {
-    if (client.mode !== "tandem" && kind === "file") {
+    if (looks && await there.kindOf(job.to) === "file") {
+      if (isPlain && (onExist === "newer" || resume)) throw needsTandem(onExist === "newer" ? "newer" : "resume");
       throw new TandemError("exists", `"${job.to}" exists already at the server`);
     }
-    await upload(job.to, onExist === "newer" ? "newer" : "error");
+    await upload(job.to, onExist === "newer" && !isPlain ? "newer" : "error");
   } catch (error) {
     if (!isTaken(error)) throw error;
     if (attempt > 0 && await isStored(shell, client, job)) return;
@@ -204,6 +210,13 @@ async function putFile(shell: Shell, client: Client, { job, there, resume, attem
     if (choice === "skip") return shell.output.say(`skipped ${job.to}: it exists`);
     await upload(choice === "rename" ? await there.freeName(job.to) : job.to, choice === "rename" ? "error" : choice);
   }
+}
+
+function needsTandem(onExist: OnExist): TandemError {
+  return new TandemError(
+    "unsupported",
+    `--on-exist ${onExist} needs the tandem exchange: the plain one tells neither times nor beginnings`,
+  );
 }
 
 /** Whether the try before this one came to its end after all, and only its answer was lost. */

@@ -291,7 +291,8 @@ export class Client implements AsyncDisposable {
       await using incoming = await this.#get(remote, request, signal);
       const { offset, totalBytes, mtimeMs, mode } = incoming.info;
       worthKeeping = totalBytes >= SMALL_FILE_BYTES;
-      if (kept !== undefined && offset === 0) {
+      const startedOver = kept !== undefined && kept.sizeBytes > 0 && offset === 0;
+      if (startedOver) {
         // Under its own name it is somebody's file, which just happens to be another one.
         if (kept.isPresentFile && !overwrite) throw notItsBeginning(local);
         await landing.restart();
@@ -300,7 +301,6 @@ export class Client implements AsyncDisposable {
       // The next one may have its answer while this one is flushed.
       turn[Symbol.dispose]();
       await landing.commit({ mtimeMs, mode });
-      const startedOver = kept !== undefined && offset === 0;
       const result = { outcome: "fetched", bytes: totalBytes, resumedBytes: offset, startedOver } as const;
       return this.#tellFile(remote, result, startedMs);
     } catch (error) {

@@ -195,9 +195,9 @@ async function answerPut(context: TandemContext, command: PutCommand): Promise<J
         }
         if (offset > 0 && hash !== undefined) before = hash;
       }
-      if (offset === 0) {
+      if (offset === 0 && kept !== undefined && kept.sizeBytes > 0) {
         assertRestart(landing, context, command);
-        if (kept !== undefined) await landing.restart();
+        await landing.restart();
       }
       const checksum = new Checksum(command.digest ? before : undefined);
       const most = limits.maxFileBytes - offset;

@@ -138,7 +138,7 @@ export class DiskLanding implements Landing {
       copied += count;
     }
     await this.#file.seek(0, Deno.SeekMode.Start);
-    if (copied > 0) this.kept = this.#keptPart(copied, true);
+    this.kept = this.#keptPart(copied, true);
   }
 
   /** Forgets what is continued. */
