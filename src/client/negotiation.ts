@@ -181,7 +181,7 @@ export class NegotiatedExchange implements Exchange {
   /** The exchange, chosen by the answer to `command` if it has not been before. */
   async #choose(command: Command, { signal }: OperationOptions): Promise<Exchange> {
     // At once where that can be, so that operations keep their order.
-    if (this.#unsettled !== undefined) await this.#unsettled;
+    if (this.#unsettled !== undefined) await untilAborted(this.#unsettled, signal);
     if (this.#chosen !== undefined) return this.#chosen;
     // Judged before anything is sent: a path that is too long is no reason to end the session.
     const message = encodeCommand(command, "+");

@@ -138,9 +138,11 @@ const WIRE_CODES: readonly ErrorCode[] = [
 
 /** An error as a message with a `-`. What is internal stays in the sender's log: it may name what is nobody's business. */
 export function encodeError(error: TandemError): Uint8Array {
-  const known = WIRE_CODES.includes(error.code);
+  // What breaks the protocol is a bad request in the words of who has to answer it.
+  const code = error.code === "protocol" ? "bad-request" : error.code;
+  const known = WIRE_CODES.includes(code);
   return encodeObject({
-    code: known ? error.code : "internal",
+    code: known ? code : "internal",
     message: known ? error.message : "it failed for a reason that only the other side's log tells",
     ...(known && error.hint !== undefined ? { hint: error.hint } : {}),
   }, "-");

@@ -38,6 +38,8 @@ export const LOCAL_NAME_RULES: PathRules = {
 /** The files below one folder of this machine's disk. */
 export class DiskStore implements FileStore {
   readonly #jail: Jail;
+  /** What changes names, one after the other: to move a file without replacing one takes two steps. */
+  #changing: Promise<unknown> = Promise.resolve();
 
   /**
    * Opens the folder `directory`.
@@ -97,7 +99,7 @@ export class DiskStore implements FileStore {
     const { folder: parent, name } = splitPath(path);
     const folder = await this.#jail.enter(parent);
     try {
-      const landing = await openLanding(folder.base, name, path, options);
+      const landing = await openLanding(folder.base, name, path, options, this.#alone);
       return new JailedLanding(landing, folder);
     } catch (error) {
       folder[Symbol.dispose]();
@@ -141,7 +143,7 @@ export class DiskStore implements FileStore {
         throw new TandemError("is-directory", `"${path}" is a folder`, { hint: "folders are removed with -r" });
       }
       if (!info.isDirectory && !info.isFile) throw neither(path);
-      await Deno.remove(place.path, { recursive });
+      await this.#alone(() => Deno.remove(place.path, { recursive }));
       await syncFolder(place.base);
     } catch (error) {
       throw diskError(error, path);
@@ -153,20 +155,28 @@ export class DiskStore implements FileStore {
     using source = await this.#enterParent(from);
     using target = await this.#enterParent(to);
     try {
-      const moved = await Deno.lstat(source.path);
-      if (!moved.isDirectory && !moved.isFile) throw neither(from);
-      const present = await presentAt(target.path);
-      if (present !== undefined && !(replace && present.isFile && moved.isFile)) {
-        throw new TandemError("exists", `"${to}" exists already`);
-      }
-      if (moved.isFile && !replace) await publishNew(source.path, target.path);
-      else await Deno.rename(source.path, target.path);
+      await this.#alone(async () => {
+        const moved = await Deno.lstat(source.path);
+        if (!moved.isDirectory && !moved.isFile) throw neither(from);
+        const present = await presentAt(target.path);
+        if (present !== undefined && !(replace && present.isFile && moved.isFile)) {
+          throw new TandemError("exists", `"${to}" exists already`);
+        }
+        if (moved.isFile && !replace) await publishNew(source.path, target.path);
+        else await Deno.rename(source.path, target.path);
+      });
       await syncFolder(target.base);
       await syncFolder(source.base);
     } catch (error) {
       throw diskError(error, from);
     }
   }
+
+  readonly #alone = <T>(work: () => Promise<T>): Promise<T> => {
+    const result = this.#changing.then(work);
+    this.#changing = result.catch(() => {});
+    return result;
+  };
 
   /** The folder that a path is in, and the way to the path from there. */
   async #enterParent(path: RemotePath): Promise<JailedFolder & { readonly name: string; readonly path: string }> {

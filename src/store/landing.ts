@@ -15,13 +15,14 @@ import { TandemError } from "../errors.ts";
 import { diskError, systemCode } from "./disk_error.ts";
 import { modeBits, openDiskFile } from "./disk_file.ts";
 import type { CreateOptions, FileAttributes, KeptPart, Landing } from "./file_store.ts";
-import { openTemporary, removeIfPresent, type Temporary } from "./temporary.ts";
+import { openTemporary, removeLocked, type Temporary } from "./temporary.ts";
 import { takeTurn } from "./turn.ts";
 
 /**
  * Begins a file called `name` in the folder at `base`.
  *
  * @param shownName what errors call it.
+ * @param alone keeps others from changing names while the file gets its own.
  * @throws {TandemError} `exists`, `is-directory`, `denied`, `not-found` (the folder), `no-space`.
  */
 export async function openLanding(
@@ -29,6 +30,7 @@ export async function openLanding(
   name: string,
   shownName: string,
   options: CreateOptions,
+  alone: Alone = (work) => work(),
 ): Promise<DiskLanding> {
   const target = `${base}/${name}`;
   const { replace, resumable = false, resume = false, continuePresent = false } = options;
@@ -41,12 +43,14 @@ export async function openLanding(
       target,
       shownName,
       replace,
+      alone,
       replacedMode: present === undefined ? undefined : modeBits(present.mode),
     });
     try {
-      if (resume && temporary.keptBytes === 0 && present !== undefined) await landing.copyPresent();
+      const copies = resume && temporary.keptBytes === 0 && present !== undefined;
+      const isGone = copies && !await landing.copyPresent();
       // What is in the way of a part now will be in its way at the end.
-      if (present !== undefined && !replace && !landing.kept?.isPresentFile) {
+      if (present !== undefined && !isGone && !replace && !landing.kept?.isPresentFile) {
         landing.keep();
         throw alreadyThere(shownName);
       }
@@ -60,6 +64,9 @@ export async function openLanding(
   }
 }
 
+/** Does work while nobody else does any. */
+export type Alone = <T>(work: () => Promise<T>) => Promise<T>;
+
 /** A way into a landing. Disposing of it closes that way. */
 export interface LandingRange extends Disposable {
   /** Writes all of `bytes` behind what this has written before. */
@@ -71,6 +78,8 @@ interface LandingTarget {
   readonly target: string;
   readonly shownName: string;
   readonly replace: boolean;
+  /** Keeps others from changing names while the file gets its own. */
+  readonly alone: Alone;
   /** The permissions of the file that it replaces. */
   readonly replacedMode: number | undefined;
 }
@@ -125,10 +134,14 @@ export class DiskLanding implements Landing {
     };
   }
 
-  /** Begins with a copy of the file that has the name now. */
-  async copyPresent(): Promise<void> {
+  /** Begins with a copy of the file that has the name now; returns whether there still is one. */
+  async copyPresent(): Promise<boolean> {
     const { target, shownName } = this.#to;
-    await using present = await openDiskFile(target, shownName, "refuse");
+    await using present = await openDiskFile(target, shownName, "refuse").catch((error) => {
+      if (error instanceof TandemError && error.code === "not-found") return undefined;
+      throw error;
+    });
+    if (present === undefined) return false;
     const buffer = new Uint8Array(Math.min(COPY_BYTES, present.sizeBytes));
     let copied = 0;
     while (copied < present.sizeBytes) {
@@ -139,6 +152,7 @@ export class DiskLanding implements Landing {
     }
     await this.#file.seek(0, Deno.SeekMode.Start);
     this.kept = this.#keptPart(copied, true);
+    return true;
   }
 
   /** Forgets what is continued. */
@@ -166,11 +180,9 @@ export class DiskLanding implements Landing {
       await this.#file.sync();
       const mode = this.#mode(attributes.mode);
       if (mode !== undefined && mode !== 0o600) await Deno.chmod(this.path, mode);
-      if (this.#to.replace || this.kept?.isPresentFile) {
-        await Deno.rename(this.path, this.#to.target);
-      } else {
-        await publishNew(this.path, this.#to.target);
-      }
+      const replaces = this.#to.replace || this.kept?.isPresentFile;
+      const { target } = this.#to;
+      await this.#to.alone(() => replaces ? Deno.rename(this.path, target) : publishNew(this.path, target));
       this.#committed = true;
       await syncFolder(this.#to.base);
     } catch (error) {
@@ -191,9 +203,9 @@ export class DiskLanding implements Landing {
 
   /** Closes the file; removes it if it was not committed and is not to be kept. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const keeps = this.#keeps && !this.#committed && (await this.#file.stat()).size > 0;
-    this.#file.close();
-    if (!this.#committed && !keeps) await removeIfPresent(this.path);
+    const keeps = this.#committed || this.#keeps && (await this.#file.stat()).size > 0;
+    if (keeps) this.#file.close();
+    else await removeLocked(this.#file, this.path);
   }
 }
 

@@ -65,8 +65,7 @@ export async function openTemporary(
     if (kept === "locked" || kept === "strange") return await createAnonymous(base);
     if (kept === "gone") continue;
     if (resume) return { ...kept, path, usualMode: await learnUsualMode(base), resumable: true };
-    kept.file.close();
-    await removeIfPresent(path);
+    await removeLocked(kept.file, path);
   }
 }
 
@@ -104,8 +103,7 @@ async function createAt(path: string): Promise<Omit<Temporary, "resumable" | "ke
     await Deno.chmod(path, 0o600);
     return { file, path, usualMode: info.mode & 0o777 };
   } catch (error) {
-    file.close();
-    await removeIfPresent(path);
+    await removeLocked(file, path);
     throw error;
   }
 }
@@ -149,8 +147,7 @@ async function learnUsualMode(base: string): Promise<number | undefined> {
   const known = modeByUmask();
   if (known !== undefined || Deno.build.os === "windows") return known;
   const sample = await createAnonymous(base);
-  sample.file.close();
-  await removeIfPresent(sample.path);
+  await removeLocked(sample.file, sample.path);
   return sample.usualMode;
 }
 
@@ -169,8 +166,12 @@ function anonymousName(): string {
   return `${TEMPORARY_PREFIX}${randomBytes(16).toString("hex")}${ANONYMOUS_SUFFIX}`;
 }
 
-/** Removes the file at `path`, if there is one. */
-export async function removeIfPresent(path: string): Promise<void> {
+/**
+ * Removes a temporary file, and then closes it: in between nobody else can have
+ * one of that name, which they could if its lock were let go of first.
+ */
+export async function removeLocked(file: Deno.FsFile, path: string): Promise<void> {
+  using _file = file;
   try {
     await Deno.remove(path);
   } catch (error) {
