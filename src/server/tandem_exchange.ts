@@ -355,8 +355,7 @@ async function* treeLines(store: FileStore, root: RemotePath): AsyncGenerator<En
         if (!first.done) yield first.value;
       } catch (error) {
         if (count > MAX_TREE_ENTRIES) throw error;
-        const { code } = asTandemError(error);
-        if (code !== "not-found") yield [{ ...wire, error: code }];
+        yield [{ ...wire, error: asTandemError(error).code }];
         continue;
       }
       yield* entries;

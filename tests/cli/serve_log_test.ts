@@ -42,6 +42,8 @@ async function logOf(flags: readonly string[]): Promise<string[]> {
   {
     using client = await open();
     assertEquals(await client.list(), ["file"]);
+    // So that the server has seen its end before it is told of its own.
+    await client.quit();
   }
   server.process.kill("SIGTERM");
   const { stderr, stdout, code } = await server.process.ended();
@@ -64,6 +66,7 @@ Deno.test("serve --log json writes a JSON object a line, each with time, event a
     "denied",
     "bad-request",
     "bad-request",
+    "ok",
     "ok",
     "ok",
   ]);
