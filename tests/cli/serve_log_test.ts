@@ -90,7 +90,7 @@ Deno.test("serve writes a line of text for each command, with its outcome, and e
   // deno-lint-ignore no-control-regex
   for (const line of lines) assertNotMatch(line, /[\0-\x1f\x7f-\x9f\u202e]/);
   const commands = lines.filter((line) => /^\S+Z command /.test(line));
-  assertEquals(commands.length, 8);
+  assertEquals(commands.length, 9);
   for (const line of commands) assertMatch(line, / outcome=[a-z-]+( |$)/);
   assertStringIncludes(commands[0] ?? "", 'command="get file"');
   assertStringIncludes(commands[4] ?? "", "\\u001b");
