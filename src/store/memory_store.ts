@@ -142,6 +142,7 @@ export class MemoryStore implements FileStore {
           if (options.resumable) this.#keepPart(path, bytes);
         },
         publish: (bytes, attributes, continued) => {
+          if (this.#folders.has(path) && !replace) throw alreadyThere(path);
           this.#assertFree(path, replace || continued);
           this.#assertFolder(splitPath(path).folder);
           this.#publish(path, bytes, attributes);
