@@ -67,8 +67,12 @@ export async function openDiskFile(path: string, shownName: string, links: LinkR
   }
 }
 
-/** How often a file is opened anew that was replaced in between: a writer's right, and no attack. */
-const MAX_REPLACED = 32;
+/**
+ * How often a file is opened anew that was replaced in between: a writer's right,
+ * and no attack. One in ten thousand opens beside a writer that does nothing else
+ * takes over thirty tries.
+ */
+const MAX_REPLACED = 1_000;
 
 async function openRegular(path: string, shownName: string, links: LinkRule): Promise<DiskFile> {
   for (let tries = 0; tries < MAX_REPLACED; tries++) {
