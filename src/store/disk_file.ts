@@ -69,8 +69,8 @@ export async function openDiskFile(path: string, shownName: string, links: LinkR
 
 /**
  * How often a file is opened anew that was replaced in between: a writer's right,
- * and no attack. One in ten thousand opens beside a writer that does nothing else
- * takes over thirty tries.
+ * and no attack. Beside a writer that does nothing else about one open in twenty
+ * thousand needs over thirty tries (Q2 in `jail_test.ts`, repeated).
  */
 const MAX_REPLACED = 1_000;
 
