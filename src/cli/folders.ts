@@ -11,7 +11,7 @@
 import { join } from "node:path";
 import { type Client, type RemoteEntry, resolveRemotePath, ROOT, TandemError } from "../../mod.ts";
 import { localError, localFolderEntries } from "./local.ts";
-import type { Job } from "./jobs.ts";
+import { allEnded, type FailedJob, type Job } from "./jobs.ts";
 import type { Shell } from "./shell.ts";
 
 /** A folder, taken apart. */
@@ -21,7 +21,7 @@ export interface Tree {
   /** The files. */
   readonly jobs: readonly Job[];
   /** What was left out, and why. */
-  readonly failed: { job: Pick<Job, "from">; error: TandemError }[];
+  readonly failed: readonly FailedJob[];
 }
 
 /** The names that Windows cannot hold are refused there. */
@@ -31,7 +31,7 @@ const LOCAL_RULES = { create: true, windows: Deno.build.os === "windows" };
 export async function remoteTree(shell: Shell, client: Client, from: string, to: string): Promise<Tree> {
   const folders = [to];
   const jobs: Job[] = [];
-  const failed: Tree["failed"] = [];
+  const failed: FailedJob[] = [];
   for await (const { name, kind, size, error } of walkRemote(shell, client, from)) {
     const path = `${from === "/" ? "" : from}/${name}`;
     try {
@@ -85,7 +85,7 @@ function isPlainName(name: string): boolean {
 export async function localTree(shell: Shell, from: string, to: string): Promise<Tree> {
   const folders = [to];
   const jobs: Job[] = [];
-  const failed: Tree["failed"] = [];
+  const failed: FailedJob[] = [];
   const walk = async (path: string, remote: string): Promise<void> => {
     for (const { name, isFile, isDirectory } of await localFolderEntries(path)) {
       const local = join(path, name);
@@ -125,8 +125,5 @@ export async function makeLocalFolders(folders: readonly string[]): Promise<void
 export async function makeRemoteFolders(shell: Shell, client: Client, folders: readonly string[]): Promise<void> {
   const { signal } = shell;
   const needed = folders.filter((path) => path !== "/" && path !== "");
-  const made = needed.map((path) => client.mkdir(path, { recursive: true, signal }));
-  for (const result of await Promise.allSettled(made)) {
-    if (result.status === "rejected") throw result.reason;
-  }
+  await allEnded(needed.map((path) => client.mkdir(path, { recursive: true, signal })));
 }

@@ -18,6 +18,14 @@ export interface Job {
   readonly bytes?: number | undefined;
 }
 
+/** A file that could not be moved, and why. */
+export interface FailedJob {
+  /** Which one. */
+  readonly job: Pick<Job, "from">;
+  /** Why. */
+  readonly error: TandemError;
+}
+
 /** Files under way in one tandem session: enough to hide a round trip, and few enough to keep them all in mind. */
 const OVERLAPPING = 32;
 
@@ -35,7 +43,7 @@ export async function runJobs<J extends Job>(
   shell: Shell,
   jobs: readonly J[],
   run: RunJob<J>,
-  failed: { job: Pick<Job, "from">; error: TandemError }[] = [],
+  failed: FailedJob[] = [],
 ): Promise<void> {
   const total = jobs.length + failed.length;
   const { output, signal } = shell;
@@ -76,7 +84,7 @@ export async function runJobs<J extends Job>(
 const NAMED = 20;
 
 /** Waits for all, and then throws what the first to fail threw. */
-async function allEnded(work: readonly Promise<void>[]): Promise<void> {
+export async function allEnded(work: readonly Promise<void>[]): Promise<void> {
   for (const result of await Promise.allSettled(work)) {
     if (result.status === "rejected") throw result.reason;
   }

@@ -8,7 +8,7 @@ import { basename, join, posix } from "node:path";
 import { type Client, downloadInRanges, TandemError } from "../../mod.ts";
 import { usage } from "./flags.ts";
 import { localTree, makeLocalFolders, makeRemoteFolders, remoteTree } from "./folders.ts";
-import { type Job, runJobs } from "./jobs.ts";
+import { type FailedJob, type Job, runJobs } from "./jobs.ts";
 import { freeLocalName, isLocalFolder, statLocal } from "./local.ts";
 import { RemoteNames } from "./remote_names.ts";
 import type { OnExist, Shell } from "./shell.ts";
@@ -49,7 +49,7 @@ export async function getFiles(
   }
   const there = new RemoteNames(shell);
   const jobs: Job[] = [];
-  const failed: Parameters<typeof runJobs>[3] = [];
+  const failed: FailedJob[] = [];
   for (const remote of remotes) {
     const from = shell.remoteFromRoot(remote);
     const to = shell.local(into ? join(target, basename(from)) : target);
@@ -86,7 +86,7 @@ export async function putFiles(shell: Shell, words: readonly string[], flags: Tr
   const into = /(^|\/)\.{0,2}$/.test(target) && !flags.recursive || await there.kindOf(folder) === "directory";
   if (!into && locals.length > 1) throw usage(`"${target}" is not an existing folder at the server`);
   const jobs: Job[] = [];
-  const failed: Parameters<typeof runJobs>[3] = [];
+  const failed: FailedJob[] = [];
   for (const local of locals) {
     const from = shell.local(local);
     const to = into ? posix.join(folder, basename(from)) : folder;

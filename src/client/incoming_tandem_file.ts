@@ -136,8 +136,7 @@ export class IncomingTandemFile implements IncomingFile {
     const sums = parseChecksums(last);
     this.#end();
     if (this.#body.receivedBytes !== this.sizeBytes) throw this.#wrongSize();
-    const own = checksum.result();
-    if (sums.crc32 !== own.crc32 || own.sha256 !== undefined && sums.sha256 !== own.sha256) {
+    if (!checksum.fits(sums)) {
       throw new TandemError("integrity", `${this.#options.shown} was damaged on its way: its checksum does not fit`, {
         hint: "try again",
       });

@@ -111,7 +111,7 @@ export class TandemExchange implements Exchange {
       const lines = new Lines();
       await body.receive(lines, SMALL_FILE_BYTES, { ...this.#limits, checksum });
       const sums = parseChecksums(await this.#receive());
-      if (sums.crc32 !== checksum.result().crc32) {
+      if (!checksum.fits(sums)) {
         throw new TandemError("integrity", "a listing was damaged on its way: its checksum does not fit");
       }
       return lines.entries();
@@ -255,15 +255,7 @@ export class TandemExchange implements Exchange {
         writeTurn.end();
       }
     })();
-    const result = this.#inTurn(sent, () => this.#receive(writing)).catch((error) => {
-      // Refused: what is left of the body is of no use.
-      outgoing.stop(asTandemError(error));
-      throw error;
-    });
-    const [written, stored] = await Promise.allSettled([writing, result]);
-    if (stored.status === "rejected") throw outgoing.failure ?? stored.reason;
-    if (written.status === "rejected") throw written.reason;
-    outgoing.compare(stored.value, 0);
+    await this.#stored(outgoing, 0, writing, this.#inTurn(sent, () => this.#receive(writing)));
     return { outcome: "stored", sizeBytes: outgoing.sentBytes, resumedBytes: 0, startedOver: false };
   }
 
@@ -283,7 +275,20 @@ export class TandemExchange implements Exchange {
     }
     await this.#link.sendObject({ offset });
     const writing = outgoing.send(offset);
-    const result = this.#receive(writing).catch((error) => {
+    await this.#stored(outgoing, offset, writing, this.#receive(writing));
+    const startedOver = ready.offset > 0 && offset === 0;
+    return { outcome: "stored", sizeBytes: offset + outgoing.sentBytes, resumedBytes: offset, startedOver };
+  }
+
+  /** Waits until a body has gone out and the server has said that it stored it. */
+  async #stored(
+    outgoing: OutgoingFile,
+    offset: number,
+    writing: Promise<void>,
+    answer: Promise<JsonObject>,
+  ): Promise<void> {
+    const result = answer.catch((error) => {
+      // Refused: what is left of the body is of no use.
       outgoing.stop(asTandemError(error));
       throw error;
     });
@@ -291,8 +296,6 @@ export class TandemExchange implements Exchange {
     if (stored.status === "rejected") throw outgoing.failure ?? stored.reason;
     if (written.status === "rejected") throw written.reason;
     outgoing.compare(stored.value, offset);
-    const startedOver = ready.offset > 0 && offset === 0;
-    return { outcome: "stored", sizeBytes: offset + outgoing.sentBytes, resumedBytes: offset, startedOver };
   }
 
   /** Ends the session in order. */
@@ -458,6 +461,8 @@ interface OutgoingOptions extends Omit<BodyOptions, "checksum"> {
 class OutgoingFile {
   /** How many bytes of it have gone out. */
   sentBytes = 0;
+  /** What went wrong on this side, if that came before the server's word. */
+  failure: unknown;
   readonly #link: TandemLink;
   readonly #source: PutSource;
   readonly #options: OutgoingOptions;
@@ -470,9 +475,6 @@ class OutgoingFile {
     this.#source = source;
     this.#options = options;
   }
-
-  /** What went wrong on this side, if that came before the server's word. */
-  failure: unknown;
 
   /** Has it end at the next chunk. */
   stop(reason: TandemError): void {

@@ -30,6 +30,12 @@ export class Checksum {
     this.#sha256?.update(bytes);
   }
 
+  /** Whether what the other side says of its bytes is what these come to. */
+  fits(sums: Checksums): boolean {
+    const own = this.result();
+    return sums.crc32 === own.crc32 && (own.sha256 === undefined || sums.sha256 === own.sha256);
+  }
+
   /** What they come to. */
   result(): Checksums {
     return {

@@ -207,11 +207,10 @@ async function answerPut(context: TandemContext, command: PutCommand): Promise<J
       const sent = await link.receiveObject("a checksum", limits.stallTimeoutMs);
       comes = false;
       const sums = parseChecksums(sent);
-      const own = checksum.result();
       if (sums.sha256 !== undefined && !command.digest) {
         throw new TandemError("bad-request", '"sha256" needs "digest" in the command');
       }
-      if (sums.crc32 !== own.crc32 || sums.sha256 !== own.sha256) {
+      if (!checksum.fits(sums)) {
         throw new TandemError("integrity", `"${command.path}" was damaged on its way: its checksum does not fit`);
       }
       const size = offset + body.receivedBytes;
@@ -222,7 +221,7 @@ async function answerPut(context: TandemContext, command: PutCommand): Promise<J
       waiting[Symbol.dispose]();
       if (signal.aborted) throw abortError(signal);
       await link.working(landing.commit({ mtimeMs: command.mtime, mode: command.mode }));
-      return { size, ...own };
+      return { size, ...checksum.result() };
     } catch (error) {
       if (link.channel.isClosed || endsConnection(error)) landing.keep();
       throw error;

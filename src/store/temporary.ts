@@ -127,11 +127,10 @@ async function openKept(path: string): Promise<"locked" | "gone" | "strange" | P
     if (!before.isFile || (before.nlink ?? 1) !== 1) return "strange";
     file = await Deno.open(path, { read: true, write: true });
     const info = await file.stat();
-    const same = info.ino === before.ino && info.dev === before.dev;
     const locked = await file.tryLock?.(true) ?? false;
     // Whoever finished or removed it in between has left only its bytes.
     const now = await Deno.lstat(path);
-    const there = same && now.ino === info.ino && now.dev === info.dev && now.nlink === 1;
+    const there = isSameFile(before, info) && isSameFile(now, info) && now.nlink === 1;
     if (locked && there) return { file, keptBytes: info.size };
     file.close();
     return locked ? "gone" : "locked";
@@ -140,6 +139,10 @@ async function openKept(path: string): Promise<"locked" | "gone" | "strange" | P
     if (error instanceof Deno.errors.NotFound) return "gone";
     throw error;
   }
+}
+
+function isSameFile(a: Deno.FileInfo, b: Deno.FileInfo): boolean {
+  return a.ino === b.ino && a.dev === b.dev;
 }
 
 /** The permissions that a new file gets in the folder at `base`. */
@@ -200,10 +203,12 @@ export async function sweepTemporaries(base: string): Promise<number> {
 async function removeLeftover(path: string, leastAgeMs: number): Promise<boolean> {
   try {
     using file: LockableFile = await Deno.open(path);
-    const { mtime } = await file.stat();
-    const ageMs = Date.now() - (mtime?.getTime() ?? Date.now());
+    const info = await file.stat();
+    const ageMs = Date.now() - (info.mtime?.getTime() ?? Date.now());
     if (leastAgeMs > 0 && ageMs < leastAgeMs) return false;
     if (CAN_LOCK && !await file.tryLock?.(true)) return false;
+    // Its owner may have finished it before it was locked, and somebody else begun one of that name.
+    if (!isSameFile(await Deno.lstat(path), info)) return false;
     await Deno.remove(path);
     return true;
   } catch (error) {
