@@ -23,7 +23,7 @@
  * @module
  */
 
-export { connect, type ConnectOptions } from "./src/client/connect.ts";
+export { connect, type ConnectOptions, type TlsOptions } from "./src/client/connect.ts";
 export {
   type CallOptions,
   Client,
@@ -51,6 +51,8 @@ export { type ClientLimits, DEFAULT_CLIENT_LIMITS, DEFAULT_SERVER_LIMITS, type S
 export type { PortRange } from "./src/net/data_port.ts";
 export { DEFAULT_PORT } from "./src/protocol/command.ts";
 export { type PathRules, type RemotePath, resolveRemotePath, ROOT } from "./src/protocol/path.ts";
+export type { Credentials } from "./src/secret/certificate.ts";
+export { generateSecret, MIN_SECRET_CHARACTERS, type Prover, Secret } from "./src/secret/secret.ts";
 export { serve, type ServeOptions, type TandemServer } from "./src/server/serve.ts";
 export type {
   CommandEvent,

@@ -60,6 +60,15 @@ export const MAX_BUFFERED_PUT_BYTES = 16 * 1024 * 1024;
 /** How many data ports a server tries at the most for one command when `dataPorts` are given. */
 export const MAX_DATA_PORT_TRIES = 256;
 
+/**
+ * TLS handshakes that may be unfinished before a server stops accepting: each
+ * takes 16 KiB and a descriptor until its peer goes away.
+ */
+export const MAX_UNFINISHED_HANDSHAKES = 10_000;
+
+/** The longest that somebody who has just failed to show the secret is kept waiting, in milliseconds; who has longer to wait is turned away. */
+export const MAX_PENALTY_HOLD_MS = 2_000;
+
 /** What a server allows a peer; every one can be set by {@linkcode ServeOptions.limits}. */
 export interface ServerLimits {
   /** Sessions at one time, in all. One more is closed at once. */
@@ -70,7 +79,9 @@ export interface ServerLimits {
   readonly maxFileBytes: number;
   /** Free space that must remain after a `put`, in bytes; `undefined` is 64 MiB or 1 % of the disk, whichever is more. */
   readonly minFreeBytes: number | undefined;
-  /** From the connection to its first whole command, in milliseconds. */
+  /** From the connection to the end of the TLS handshake, in milliseconds. */
+  readonly handshakeTimeoutMs: number;
+  /** From the connection to its first whole command, TLS included, in milliseconds. */
   readonly firstCommandTimeoutMs: number;
   /** Between two commands, in milliseconds; does not run during a transfer. */
   readonly idleTimeoutMs: number;
@@ -96,6 +107,7 @@ export const DEFAULT_SERVER_LIMITS: ServerLimits = {
   maxSessionsPerAddress: 256,
   maxFileBytes: Number.MAX_SAFE_INTEGER,
   minFreeBytes: undefined,
+  handshakeTimeoutMs: 5_000,
   firstCommandTimeoutMs: 30_000,
   idleTimeoutMs: 300_000,
   commandTimeoutMs: 10_000,

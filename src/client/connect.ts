@@ -4,13 +4,22 @@
  * @module
  */
 
+import { X509Certificate } from "node:crypto";
 import { TandemError } from "../errors.ts";
 import { type ClientLimits, DEFAULT_CLIENT_LIMITS } from "../limits.ts";
 import { dial } from "../net/data_port.ts";
+import { type ServerTrust, trustInSecret } from "../net/tls.ts";
 import { DEFAULT_PORT } from "../protocol/command.ts";
+import { Secret } from "../secret/secret.ts";
 import { Client } from "./client.ts";
 import type { ClientEvent, Mode } from "./events.ts";
 import { NegotiatedExchange } from "./negotiation.ts";
+
+/** Which certificates are taken, where a server has one of its own. */
+export interface TlsOptions {
+  /** Authorities that may vouch for the server, as PEM text, beside those that Deno trusts anyway. */
+  readonly caCerts?: readonly string[];
+}
 
 /** What {@linkcode connect} is told. */
 export interface ConnectOptions {
@@ -20,6 +29,18 @@ export interface ConnectOptions {
   readonly port?: number;
   /** The exchange to be spoken, and no other. Default: tandem where the server does, else plain. */
   readonly mode?: Mode;
+  /**
+   * What the server must have as well. Then everything is encrypted, each side
+   * proves to the other that it has the secret, and nothing is sent to a server
+   * that does not. At least 16 characters.
+   */
+  readonly secret?: Secret | string;
+  /**
+   * Encrypts everything, and takes the server for the right one if its own
+   * certificate is for `hostname` and somebody trusted vouches for it; with
+   * `secret` as well, it must have that too.
+   */
+  readonly tls?: TlsOptions;
   /** Whether a file of size zero counts as missing, as some plain servers mean it. Default: no. */
   readonly zeroIsMissing?: boolean;
   /** Limits other than the default ones. */
@@ -35,7 +56,9 @@ export interface ConnectOptions {
  * operation, at no cost.
  *
  * @throws {TandemError} `connect` if the server cannot be reached; `timeout`;
- * `aborted`; `usage` if the port is none.
+ * `aborted`; `usage` if the port is none or the options contradict each other;
+ * `auth-failed` if the server is not the one that has the secret or the right
+ * certificate; `unsupported` if it does not encrypt.
  *
  * @example
  * ```ts no-eval
@@ -52,19 +75,29 @@ export async function connect(options: ConnectOptions = {}): Promise<Client> {
     throw new TandemError("usage", `${port} is no port: 1 to 65535`);
   }
   const limits = { ...DEFAULT_CLIENT_LIMITS, ...options.limits };
+  const { mode, tls } = options;
+  const secret = typeof options.secret === "string" ? new Secret(options.secret) : options.secret;
+  const trust = tls === undefined ? secret && trustInSecret(secret) : trustInCertificate(hostname, tls);
+  if (mode === "plain" && trust !== undefined) {
+    throw new TandemError("usage", "the plain exchange cannot be encrypted", {
+      hint: "leave out what asks for the plain exchange, or the secret",
+    });
+  }
   const control = await dial(hostname, port, {
     timeoutMs: limits.timeoutMs,
     retryMs: 0,
     what: "the server",
     signal,
+    trust,
   });
   const onEvent = options.onEvent ?? (() => {});
-  const { mode } = options;
-  const sayHello = (mode: Mode) => onEvent({ event: "hello", mode, hostname, port });
+  const sayHello = (mode: Mode) => onEvent({ event: "hello", mode, hostname, port, encrypted: trust !== undefined });
   const exchange = new NegotiatedExchange(control, {
     hostname,
     port,
-    mode,
+    mode: trust === undefined ? mode : "tandem",
+    trust,
+    secret,
     limits,
     zeroIsMissing: options.zeroIsMissing ?? false,
     onMode: sayHello,
@@ -76,4 +109,15 @@ export async function connect(options: ConnectOptions = {}): Promise<Client> {
     throw error;
   }
   return new Client(exchange, onEvent);
+}
+
+function trustInCertificate(hostname: string, { caCerts = [] }: TlsOptions): ServerTrust {
+  for (const cert of caCerts) {
+    try {
+      new X509Certificate(cert);
+    } catch (error) {
+      throw new TandemError("usage", "an authority's certificate is none", { cause: error, hint: "it is PEM text" });
+    }
+  }
+  return { name: hostname, caCerts, bySecret: false };
 }

@@ -20,6 +20,8 @@ export interface HelloEvent {
   readonly hostname: string;
   /** The server's control port. */
   readonly port: number;
+  /** Whether everything is encrypted, and the server the right one. */
+  readonly encrypted: boolean;
 }
 
 /** A transfer moved on: sent after each write to or read from the network, so as often as thousands of times a second. */

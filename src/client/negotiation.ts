@@ -18,12 +18,16 @@ import { untilAborted } from "../net/abort.ts";
 import type { Channel } from "../net/channel.ts";
 import { dial } from "../net/data_port.ts";
 import { isRefusal } from "../net/net_error.ts";
+import type { ServerTrust } from "../net/tls.ts";
 import { TandemLink } from "../net/tandem_link.ts";
 import { type Command, encodeCommand } from "../protocol/command.ts";
 import { END } from "../protocol/decoder.ts";
 import { type RemotePath, ROOT } from "../protocol/path.ts";
+import { encodeHeader } from "../protocol/header.ts";
 import { decodeObject } from "../protocol/sealed.ts";
 import { encodeTicket, parseWelcome, TANDEM_VERSION } from "../protocol/tandem_command.ts";
+import { parseError } from "../protocol/tandem_result.ts";
+import { makeNonce, type Secret } from "../secret/secret.ts";
 import type { Mode } from "./events.ts";
 import type {
   Exchange,
@@ -46,6 +50,10 @@ export interface NegotiationOptions {
   readonly port: number;
   /** The exchange that must be spoken, if only one will do. */
   readonly mode: Mode | undefined;
+  /** Whom the server must be, where everything is encrypted; then `mode` is `tandem`. */
+  readonly trust: ServerTrust | undefined;
+  /** What both sides prove to each other that they have. */
+  readonly secret: Secret | undefined;
   /** What is waited for how long. */
   readonly limits: ClientLimits;
   /** For the plain exchange: whether size zero means missing. */
@@ -184,7 +192,9 @@ export class NegotiatedExchange implements Exchange {
     if (this.#unsettled !== undefined) await untilAborted(this.#unsettled, signal);
     if (this.#chosen !== undefined) return this.#chosen;
     // Judged before anything is sent: a path that is too long is no reason to end the session.
-    const message = encodeCommand(command, "+");
+    // With a secret nothing is said that matters before both sides have proved that they have it.
+    const { secret } = this.#options;
+    const message = secret === undefined ? encodeCommand(command, "+") : encodeAuthWord();
     const choosing = this.#choosing ??= this.#ask(message);
     const chosen = choosing.then((choice) => {
       this.#chosen = choice.exchange;
@@ -210,14 +220,16 @@ export class NegotiatedExchange implements Exchange {
     try {
       const header = await this.#answer(message);
       if (header === undefined) return await this.#again();
+      if (header.sign === "-") throw await this.#refusal(header.value);
       if (header.sign === "+" && header.value === 0) return await this.#enter();
       if (mode === "tandem") throw unmet(control.peer);
       const plain = this.#plain();
       plain.resumeAt(header.value, message);
       return { exchange: plain, settle: () => plain.settle() };
     } catch (error) {
+      const wantsTls = startsAsTls(control.peek(2));
       control.close();
-      const failure = control.failure ?? asTandemError(error);
+      const failure = control.failure ?? (wantsTls ? locked(control.peer) : asTandemError(error));
       // What is wrong with a welcome is the server's fault.
       throw failure.code === "bad-request" ? new ProtocolError(failure.message, { cause: failure }) : failure;
     }
@@ -227,7 +239,7 @@ export class NegotiatedExchange implements Exchange {
   async #answer(message: Uint8Array) {
     try {
       await this.#control.write(message);
-      const header = await this.#control.header();
+      const header = await this.#control.header(this.#control.isEncrypted ? "tandem" : "plain");
       return header === END ? undefined : header;
     } catch (error) {
       if (this.#control.failure === undefined && isRefusal(error)) return undefined;
@@ -235,10 +247,25 @@ export class NegotiatedExchange implements Exchange {
     }
   }
 
+  /** What a server says that turns a client away: only one that encrypts does. */
+  async #refusal(sizeBytes: number): Promise<TandemError> {
+    const control = this.#control;
+    if (sizeBytes > MAX_OBJECT_BYTES) throw new ProtocolError(`${control.peer} refused in too many words`);
+    const body = new Uint8Array(sizeBytes);
+    for (let filled = 0; filled < sizeBytes;) {
+      const count = await control.read(body.subarray(filled));
+      if (count === null) throw new TandemError("disconnected", `${control.peer} closed the session`);
+      filled += count;
+    }
+    return parseError(decodeObject(body));
+  }
+
   /** The server has closed at the sign: it may be one that takes digits only. */
   async #again(): Promise<Choice> {
     const { hostname, port, limits, mode } = this.#options;
+    const { peer, isEncrypted } = this.#control;
     this.#control.close();
+    if (isEncrypted) throw new TandemError("disconnected", `${peer} closed the session before it had begun`);
     if (mode === "tandem") throw unmet(this.#control.peer);
     this.#control = await dial(hostname, port, {
       timeoutMs: limits.timeoutMs,
@@ -251,18 +278,25 @@ export class NegotiatedExchange implements Exchange {
 
   /** The server speaks tandem: the data connection goes the same way as this one. */
   async #enter(): Promise<Choice> {
-    const { port, limits } = this.#options;
+    const { port, limits, trust, secret } = this.#options;
     const control = this.#control;
     const message = await control.message("tandem", MAX_OBJECT_BYTES);
     if (message === END) throw new TandemError("disconnected", `${control.peer} closed the session`);
     if (message.header.sign === "-") throw new ProtocolError(`${control.peer} refused the tandem exchange`);
-    const { tandem, ticket } = parseWelcome(decodeObject(message.body));
+    const { tandem, ticket, nonce } = parseWelcome(decodeObject(message.body));
     if (tandem < TANDEM_VERSION) throw new ProtocolError(`${control.peer} speaks version ${tandem} of the exchange`);
+    if (nonce !== undefined && secret === undefined) throw locked(control.peer);
+    if (nonce === undefined && secret !== undefined) {
+      throw new TandemError("auth-failed", `${control.peer} does not ask for the secret`, {
+        hint: "start the server with the same secret, or leave it out here",
+      });
+    }
     const data = await dial(control.remoteAddr.hostname, port, {
       timeoutMs: limits.timeoutMs,
       retryMs: 0,
       what: "the data connection to the server",
       signal: this.#closed.signal,
+      trust,
     });
     const link = new TandemLink(data, { ...limits, flushes: false });
     const exchange = new TandemExchange(control, link, limits, async (command) => {
@@ -270,13 +304,44 @@ export class NegotiatedExchange implements Exchange {
       await link.send(command);
       await link.flush();
     });
+    if (secret !== undefined && nonce !== undefined) await this.#prove(exchange, secret, nonce);
     return { exchange, settle: () => exchange.ping({}) };
+  }
+
+  /** Each side proves to the other that it has the secret. */
+  async #prove(exchange: TandemExchange, secret: Secret, serverNonce: string): Promise<void> {
+    const nonce = makeNonce();
+    try {
+      const proof = await exchange.authenticate(nonce, await secret.prove("client", serverNonce, nonce));
+      if (await secret.verify(proof, "server", serverNonce, nonce)) return;
+      throw new TandemError("auth-failed", `${this.#control.peer} does not have the same secret`);
+    } catch (error) {
+      exchange.close();
+      throw error;
+    }
   }
 
   #plain(): PlainExchange {
     const { limits, zeroIsMissing } = this.#options;
     return new PlainExchange(this.#control, { limits, zeroIsMissing });
   }
+}
+
+/** A first command that says nothing yet, for a server that takes no notice of its text. */
+function encodeAuthWord(): Uint8Array {
+  const word = new TextEncoder().encode("auth");
+  return Uint8Array.of(...encodeHeader(word.length, "+"), ...word);
+}
+
+/** A TLS alert and the version of TLS: what a server that encrypts answers to anything else (RFC 8446, 5.1). */
+function startsAsTls([type, version]: Uint8Array): boolean {
+  return type === 0x15 && version === 0x03;
+}
+
+function locked(peer: string): TandemError {
+  return new TandemError("auth-required", `${peer} wants a secret`, {
+    hint: "--secret-file FILE or TANDEM_SECRET has it; --tls is for a server with a certificate of its own",
+  });
 }
 
 function unmet(peer: string): TandemError {

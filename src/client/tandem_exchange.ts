@@ -24,6 +24,7 @@ import { encodeTandemCommand, type PutCommand, type TandemCommand } from "../pro
 import {
   AnsweredError,
   type Entry,
+  parseAuth,
   parseChecksums,
   parseEntry,
   parseFileInfo,
@@ -153,6 +154,11 @@ export class TandemExchange implements Exchange {
   /** The SHA-256 of a file or a part of it. */
   async hash(path: RemotePath, request: HashRequest, { signal }: OperationOptions): Promise<string> {
     return await this.#ask({ verb: "hash", path, ...request }, signal, async () => parseHash(await this.#receive()));
+  }
+
+  /** Proves that this side has the secret; returns the server's proof. The first command of a session. */
+  async authenticate(nonce: string, proof: string): Promise<string> {
+    return await this.#ask({ verb: "auth", nonce, proof }, undefined, async () => parseAuth(await this.#receive()));
   }
 
   /** Asks for nothing but an answer. */

@@ -19,11 +19,18 @@ import { brokenConnection } from "./net_error.ts";
 /** What one read of headers and small messages may bring, in bytes; bodies are read into buffers of their own. */
 const SCRATCH_BYTES = 4_096;
 
+/** An open connection, with TLS or without. */
+export type Conn = Deno.TcpConn | Deno.TlsConn;
+
 /** A connection that speaks in headers and messages. Disposing of it closes it. */
 export class Channel implements Disposable {
   /** Who is at the other end: `address:port`, for messages. */
   readonly peer: string;
-  readonly #conn: Deno.TcpConn;
+  /** The address of this end. */
+  readonly localAddr: Deno.NetAddr;
+  /** The address of the other end. */
+  readonly remoteAddr: Deno.NetAddr;
+  readonly #conn: Conn;
   readonly #decoder = new Decoder();
   #scratch: Uint8Array | undefined;
   #scratchBytes = SCRATCH_BYTES;
@@ -33,22 +40,18 @@ export class Channel implements Disposable {
   #onClose: (() => void)[] = [];
 
   /** Takes over an open connection. */
-  constructor(conn: Deno.TcpConn) {
+  constructor(conn: Conn) {
     // Two small writes with no answer between them would else wait 40 ms.
-    conn.setNoDelay(true);
+    if (!isTls(conn)) conn.setNoDelay(true);
     this.#conn = conn;
-    const { hostname, port } = conn.remoteAddr;
-    this.peer = formatAddress(hostname, port);
+    this.localAddr = unmapped(conn.localAddr);
+    this.remoteAddr = unmapped(conn.remoteAddr);
+    this.peer = formatAddress(this.remoteAddr.hostname, this.remoteAddr.port);
   }
 
-  /** The address of this end. */
-  get localAddr(): Deno.NetAddr {
-    return this.#conn.localAddr;
-  }
-
-  /** The address of the other end. */
-  get remoteAddr(): Deno.NetAddr {
-    return this.#conn.remoteAddr;
+  /** Whether all that is sent and received is encrypted. */
+  get isEncrypted(): boolean {
+    return isTls(this.#conn);
   }
 
   /** Why the channel died early, if it did. */
@@ -59,6 +62,11 @@ export class Channel implements Disposable {
   /** How many bytes have come that nobody has asked for yet. */
   get bufferedBytes(): number {
     return this.#decoder.bufferedBytes;
+  }
+
+  /** A copy of the first bytes that have come and nobody has asked for yet, at most so many. */
+  peek(count: number): Uint8Array {
+    return this.#decoder.peek(count);
   }
 
   /** Whether this end has closed it. */
@@ -202,7 +210,9 @@ export class Channel implements Disposable {
     try {
       let rest = bytes;
       while (rest.length > 0) {
-        rest = rest.subarray(await this.#conn.write(rest));
+        const writing = this.#conn.write(rest);
+        // Before Deno 2.9 closing does not end the wait of a write under TLS.
+        rest = rest.subarray(await (this.isEncrypted ? this.whileOpen(writing) : writing));
       }
     } catch (error) {
       throw this.#failure ?? brokenConnection(error, this.peer);
@@ -283,6 +293,19 @@ export function timedOut(
     "timeout",
     `waited ${timeoutMs / 1_000} s for ${waitedFor} from ${peer}`,
   );
+}
+
+/** Whether a connection is one with TLS. */
+export function isTls(conn: Conn): conn is Deno.TlsConn {
+  return "handshake" in conn;
+}
+
+/** What an IPv4 address begins with where a port that is open for IPv6 takes it in. */
+const MAPPED = /^::ffff:(?=[0-9.]+$)/i;
+
+/** An address as it is known elsewhere: IPv4 where a socket for IPv6 calls it otherwise. */
+export function unmapped(addr: Deno.NetAddr): Deno.NetAddr {
+  return { ...addr, hostname: addr.hostname.replace(MAPPED, "") };
 }
 
 /** An address and port as people and URLs write them. */

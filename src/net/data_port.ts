@@ -13,7 +13,8 @@
 import { TandemError } from "../errors.ts";
 import { MAX_DATA_PORT_TRIES } from "../limits.ts";
 import { abortError, untilAborted } from "./abort.ts";
-import { Channel, formatAddress, timedOut } from "./channel.ts";
+import { Channel, type Conn, formatAddress, timedOut, unmapped } from "./channel.ts";
+import { type ServerTrust, shakeHands } from "./tls.ts";
 
 /** A range of ports, both ends included. */
 export interface PortRange {
@@ -70,7 +71,7 @@ export class DataPort implements Disposable {
     try {
       for (;;) {
         const conn = await this.#listener.accept();
-        if (conn.remoteAddr.hostname === hostname) {
+        if (unmapped(conn.remoteAddr).hostname === hostname) {
           this.#reportOthers(onStranger);
           return new Channel(conn);
         }
@@ -200,6 +201,8 @@ export interface DialOptions {
   readonly what: string;
   /** Ends the attempt. */
   readonly signal?: AbortSignal | undefined;
+  /** Whom it must be, where the connection is to be encrypted. */
+  readonly trust?: ServerTrust | undefined;
 }
 
 /** The first pause before a refused port is tried again, in milliseconds; it doubles up to {@linkcode MAX_PAUSE_MS}. */
@@ -210,14 +213,14 @@ const MAX_PAUSE_MS = 100;
  * Connects to a port, and tries again for a while if nobody listens yet.
  *
  * @throws {TandemError} `connect` if it is refused or cannot be reached or
- * resolved; `timeout`; `aborted`.
+ * resolved; `timeout`; `aborted`; as {@linkcode shakeHands} where it is to be encrypted.
  */
 export async function dial(
   hostname: string,
   port: number,
   options: DialOptions,
 ): Promise<Channel> {
-  const { timeoutMs, retryMs, what, signal } = options;
+  const { timeoutMs, retryMs, what, signal, trust } = options;
   const address = formatAddress(hostname, port);
   const started = performance.now();
   let pauseMs = FIRST_PAUSE_MS;
@@ -233,10 +236,11 @@ export async function dial(
     );
     try {
       return new Channel(
-        await connectUntil(attempt.signal, hostname, port),
+        await connectUntil(attempt.signal, hostname, port, trust),
       );
     } catch (error) {
       if (attempt.signal.aborted) throw attempt.signal.reason;
+      if (error instanceof TandemError) throw error;
       const again = error instanceof Deno.errors.ConnectionRefused &&
         performance.now() - started + pauseMs < retryMs;
       if (!again) throw unreachable(error, what, hostname, port);
@@ -250,20 +254,37 @@ export async function dial(
 }
 
 /** Connects, or rejects when `signal` is aborted: also on Deno 2.4, where `Deno.connect` does not look at it. */
-async function connectUntil(signal: AbortSignal, hostname: string, port: number): Promise<Deno.TcpConn> {
-  const connecting = Deno.connect({ hostname, port, signal });
+async function connectUntil(
+  signal: AbortSignal,
+  hostname: string,
+  port: number,
+  trust: ServerTrust | undefined,
+): Promise<Conn> {
+  const connecting = connectTo(hostname, port, signal, trust);
   try {
-    const conn = await untilAborted(connecting, signal);
-    const { localAddr, remoteAddr } = conn;
-    if (localAddr.port !== remoteAddr.port || localAddr.hostname !== remoteAddr.hostname) return conn;
-    // Nobody listens on a short-lived port of this machine, and the system has
-    // chosen the same one for our end: then a connection to itself comes about.
-    throw new Deno.errors.ConnectionRefused("connected to itself");
+    return await untilAborted(connecting, signal);
   } catch (error) {
     // A connection that comes about all the same is nobody's.
     connecting.then((conn) => conn.close(), () => {});
     throw error;
   }
+}
+
+async function connectTo(
+  hostname: string,
+  port: number,
+  signal: AbortSignal,
+  trust: ServerTrust | undefined,
+): Promise<Conn> {
+  const conn = await Deno.connect({ hostname, port, signal });
+  const { localAddr, remoteAddr } = conn;
+  if (localAddr.port === remoteAddr.port && localAddr.hostname === remoteAddr.hostname) {
+    // Nobody listens on a short-lived port of this machine, and the system has
+    // chosen the same one for our end: then a connection to itself comes about.
+    conn.close();
+    throw new Deno.errors.ConnectionRefused("connected to itself");
+  }
+  return trust === undefined ? conn : await shakeHands(conn, trust, signal);
 }
 
 function unreachable(

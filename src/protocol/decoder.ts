@@ -52,6 +52,11 @@ export class Decoder {
     return this.#ended;
   }
 
+  /** A copy of the first bytes that have not been pulled yet, at most so many. */
+  peek(count: number): Uint8Array {
+    return this.#buffer.slice(this.#start, this.#start + Math.min(count, this.#length));
+  }
+
   /** Adds what arrived. The bytes are copied, so the caller may reuse its buffer. */
   push(bytes: Uint8Array): void {
     if (this.#ended) throw new TypeError("push() after end()");

@@ -15,6 +15,9 @@ const MAX_TIME_MS = 8.64e15;
 /** A SHA-256 as messages have it. */
 const SHA256 = /^[0-9a-f]{64}$/;
 
+/** 128 bits as messages have them: a ticket, a nonce. */
+const TOKEN = /^[0-9a-f]{32}$/;
+
 /** A CRC-32 as messages have it. */
 const CRC32 = /^[0-9a-f]{8}$/;
 
@@ -66,6 +69,11 @@ export class Fields {
   /** A SHA-256, in hexadecimal digits. */
   sha256(key: string): string | undefined {
     return this.#field(key, "a SHA-256", (value) => typeof value === "string" && SHA256.test(value));
+  }
+
+  /** 128 random bits, in hexadecimal digits: a ticket or a nonce. */
+  token(key: string): string | undefined {
+    return this.#field(key, "32 hexadecimal digits", (value) => typeof value === "string" && TOKEN.test(value));
   }
 
   /** A CRC-32, in hexadecimal digits. */

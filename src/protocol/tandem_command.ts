@@ -60,6 +60,15 @@ export interface PutCommand {
   readonly digest?: boolean | undefined;
 }
 
+/** An `auth`: the first command where the server wants a secret. */
+export interface AuthCommand {
+  readonly verb: "auth";
+  /** The client's own nonce, for the server's proof. */
+  readonly nonce: string;
+  /** The HMAC-SHA-256 with which the client proves that it has the secret. */
+  readonly proof: string;
+}
+
 /** A command, parsed and its path checked. */
 export type TandemCommand =
   | { readonly verb: "ls"; readonly path: RemotePath; readonly recursive?: boolean | undefined }
@@ -80,6 +89,7 @@ export type TandemCommand =
     readonly offset?: number | undefined;
     readonly length?: number | undefined;
   }
+  | AuthCommand
   | { readonly verb: "ping" }
   | {
     readonly verb: "abort";
@@ -186,6 +196,13 @@ export function parseTandemCommand({ verb, rest, parameters }: CommandText, rule
     }
     case "hash":
       return { verb, path: named(), offset: fields.count("offset"), length: fields.count("length") };
+    case "auth":
+      alone();
+      return {
+        verb,
+        nonce: fields.required("nonce", fields.token("nonce")),
+        proof: fields.required("proof", fields.sha256("proof")),
+      };
     case "ping":
     case "quit":
       alone();
@@ -243,9 +260,9 @@ export interface Welcome {
   readonly tandem: number;
   /** What the data connection must show, once and within ten seconds. */
   readonly ticket: string;
+  /** What the client's proof is over, where the server wants a secret. */
+  readonly nonce: string | undefined;
 }
-
-const TICKET = /^[0-9a-f]{32}$/;
 
 /**
  * Reads a server's welcome.
@@ -254,9 +271,11 @@ const TICKET = /^[0-9a-f]{32}$/;
  */
 export function parseWelcome(object: JsonObject): Welcome {
   const fields = new Fields(object, "the server's welcome");
-  const ticket = fields.required("ticket", fields.text("ticket"));
-  if (!TICKET.test(ticket)) throw new TandemError("bad-request", "the server's ticket is none");
-  return { tandem: fields.required("tandem", fields.count("tandem")), ticket };
+  return {
+    tandem: fields.required("tandem", fields.count("tandem")),
+    ticket: fields.required("ticket", fields.token("ticket")),
+    nonce: fields.token("nonce"),
+  };
 }
 
 /** The first message of a data connection, with its header. */

@@ -107,6 +107,12 @@ export function parseHash(object: JsonObject): string {
   return fields.required("sha256", fields.sha256("sha256"));
 }
 
+/** The server's proof, the answer to `auth`. */
+export function parseAuth(object: JsonObject): string {
+  const fields = new Fields(object, "the answer to auth");
+  return fields.required("proof", fields.sha256("proof"));
+}
+
 /** Whether a message only says that its sender is still at work on the one that is waited for. */
 export function isWorkingSign(object: JsonObject): boolean {
   return object["working"] === true;

@@ -71,6 +71,7 @@ export interface WarningEvent {
     | "session-refused"
     | "stranger-on-data-port"
     | "ticket-refused"
+    | "handshake-failed"
     | "accept-failed"
     | "sweep-failed"
     | "internal";

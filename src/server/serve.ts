@@ -9,13 +9,19 @@
  */
 
 import { asTandemError, TandemError } from "../errors.ts";
-import { DEFAULT_SERVER_LIMITS, type ServerLimits } from "../limits.ts";
-import { Channel, formatAddress } from "../net/channel.ts";
+import { DEFAULT_SERVER_LIMITS, MAX_PENALTY_HOLD_MS, type ServerLimits } from "../limits.ts";
+import { Channel, type Conn, formatAddress, isTls, unmapped } from "../net/channel.ts";
 import type { PortRange } from "../net/data_port.ts";
+import { listenTls } from "../net/tls.ts";
 import { DEFAULT_PORT } from "../protocol/command.ts";
+import { encodeError } from "../protocol/tandem_result.ts";
+import type { Credentials } from "../secret/certificate.ts";
+import { Secret } from "../secret/secret.ts";
 import { DiskStore, LOCAL_NAME_RULES } from "../store/disk_store.ts";
 import type { FileStore } from "../store/file_store.ts";
 import type { ServerEvent } from "./events.ts";
+import { Handshakes } from "./handshakes.ts";
+import { Penalties } from "./penalties.ts";
 import { Session, type SessionHost } from "./session.ts";
 import { Tickets } from "./tickets.ts";
 
@@ -25,7 +31,7 @@ export interface ServeOptions {
   readonly root?: string;
   /** Another place to serve files from; then `root` is not used. It is closed with the server. */
   readonly store?: FileStore;
-  /** The address to listen on. Default: `127.0.0.1`. */
+  /** The address to listen on. Default: `127.0.0.1`; with a secret `::`, which is all addresses, IPv4 ones too. */
   readonly hostname?: string;
   /** The control port; 0 takes a free one. Default: 2121. */
   readonly port?: number;
@@ -33,6 +39,14 @@ export interface ServeOptions {
   readonly write?: boolean;
   /** Whether clients may also replace, remove and rename files; includes `write`. Default: no. */
   readonly overwrite?: boolean;
+  /**
+   * What clients must have as well. Then everything is encrypted, each side
+   * proves to the other that it has the secret, and only the tandem exchange is
+   * spoken. At least 16 characters; {@linkcode generateSecret} makes one.
+   */
+  readonly secret?: Secret | string;
+  /** A certificate of one's own, as PEM text: then everything is encrypted, and only the tandem exchange is spoken. */
+  readonly tls?: Credentials;
   /** The one exchange that is spoken; the other is refused. Default: both. */
   readonly mode?: "plain" | "tandem";
   /** The ports for data connections. Default: any free one. */
@@ -104,10 +118,13 @@ export function serve(options: ServeOptions = {}): TandemServer {
 class Server implements TandemServer {
   readonly addr: Deno.NetAddr;
   readonly finished: Promise<void>;
-  readonly #listener: Deno.TcpListener;
+  readonly #listener: Deno.TcpListener | Deno.TlsListener;
+  readonly #handshakes = new Handshakes();
   readonly #host: SessionHost;
   readonly #sessions = new Set<Session>();
   readonly #perAddress = new Map<string, number>();
+  /** Connections that count as sessions, or as what becomes one. */
+  #admitted = 0;
   readonly #running = new Set<Promise<void>>();
   #lastId = 0;
   /** Connections over the limits that may only bring a ticket. */
@@ -124,16 +141,24 @@ class Server implements TandemServer {
       nameRules: LOCAL_NAME_RULES,
       limits: { ...DEFAULT_SERVER_LIMITS, ...options.limits },
       mode: options.mode,
+      encrypted: options.secret !== undefined || options.tls !== undefined,
+      secret: typeof options.secret === "string" ? new Secret(options.secret) : options.secret,
+      penalties: new Penalties(),
       tickets: new Tickets(),
       nextId: () => ++this.#lastId,
       dataPorts: checkRange(options.dataPorts),
       emit: (event) => tell(options.onEvent, event),
     };
+    const { encrypted, mode, secret } = this.#host;
+    if (encrypted && mode === "plain") {
+      throw new TandemError("usage", "the plain exchange cannot be encrypted: it would be all that is spoken");
+    }
     this.#listener = listen(
-      options.hostname ?? "127.0.0.1",
+      options.hostname ?? (secret === undefined ? "127.0.0.1" : "::"),
       options.port ?? DEFAULT_PORT,
+      options.tls ?? secret?.issueCredentials(),
     );
-    this.addr = this.#listener.addr;
+    this.addr = this.#listener.addr as Deno.NetAddr;
     try {
       options.onListen?.(this.addr);
     } catch (error) {
@@ -162,7 +187,8 @@ class Server implements TandemServer {
   async #acceptAll(): Promise<void> {
     let failing = false;
     while (!this.#closing) {
-      let conn: Deno.TcpConn;
+      let conn: Conn;
+      await this.#handshakes.room();
       try {
         conn = await this.#listener.accept();
       } catch (error) {
@@ -177,40 +203,91 @@ class Server implements TandemServer {
     }
   }
 
-  #admit(conn: Deno.TcpConn): void {
-    const { hostname, port } = conn.remoteAddr;
-    const { maxSessions, maxSessionsPerAddress } = this.#host.limits;
-    const already = this.#perAddress.get(hostname) ?? 0;
-    const full = this.#sessions.size - this.#extras >= maxSessions
-      ? `${maxSessions} sessions are open`
-      : already >= maxSessionsPerAddress
-      ? `${maxSessionsPerAddress} sessions are open from ${hostname}`
-      : undefined;
+  #admit(conn: Conn): void {
+    const { hostname } = unmapped(conn.remoteAddr);
+    const refusal = this.#refusal(hostname);
     // The last sessions that fit need their data connections too.
-    const ticketOnly = full !== undefined && this.#extras < MAX_EXTRAS && this.#host.tickets.isAwaited(hostname);
-    if (full !== undefined && !ticketOnly) {
-      conn.close();
-      this.#warn("session-refused", full, formatAddress(hostname, port));
-      return;
-    }
-    if (ticketOnly) this.#extras++;
-    else this.#perAddress.set(hostname, already + 1);
-    const session = new Session(new Channel(conn), this.#host, ticketOnly);
-    this.#sessions.add(session);
-    const run = session.run()
+    const ticketOnly = refusal !== undefined && this.#extras < MAX_EXTRAS && this.#host.tickets.isAwaited(hostname);
+    const work = refusal !== undefined && !ticketOnly
+      ? this.#turnAway(conn, refusal)
+      : this.#welcome(conn, hostname, ticketOnly);
+    const run = work
       .catch((error) => this.#warn("internal", asTandemError(error).message))
-      .finally(() => {
-        this.#running.delete(run);
-        this.#sessions.delete(session);
-        if (ticketOnly) {
-          this.#extras--;
-          return;
-        }
-        const left = (this.#perAddress.get(hostname) ?? 1) - 1;
-        if (left === 0) this.#perAddress.delete(hostname);
-        else this.#perAddress.set(hostname, left);
-      });
+      .finally(() => this.#running.delete(run));
     this.#running.add(run);
+  }
+
+  /** Why nobody is let in from an address now; undefined where somebody is. */
+  #refusal(hostname: string): TandemError | undefined {
+    const { penalties, limits: { maxSessions, maxSessionsPerAddress } } = this.#host;
+    if (this.#admitted >= maxSessions) {
+      return new TandemError("busy", `${maxSessions} sessions are open`);
+    }
+    if ((this.#perAddress.get(hostname) ?? 0) >= maxSessionsPerAddress) {
+      return new TandemError("busy", `${maxSessionsPerAddress} sessions are open from ${hostname}`);
+    }
+    const waitMs = penalties.waitMs(hostname);
+    if (waitMs <= MAX_PENALTY_HOLD_MS) return undefined;
+    return new TandemError(
+      "auth-failed",
+      `${hostname} has failed to show the secret too often: it is let in again in ${Math.ceil(waitMs / 1_000)} s`,
+    );
+  }
+
+  /** Closes a connection for which there is no room; says why where that can be said. */
+  async #turnAway(conn: Conn, refusal: TandemError): Promise<void> {
+    const { hostname, port } = unmapped(conn.remoteAddr);
+    this.#warn("session-refused", refusal.message, formatAddress(hostname, port));
+    if (!isTls(conn)) return conn.close();
+    const { handshakeTimeoutMs } = this.#host.limits;
+    try {
+      await this.#handshakes.finish(conn, handshakeTimeoutMs);
+      using channel = new Channel(conn);
+      using _deadline = channel.deadline(handshakeTimeoutMs, "room to refuse");
+      await channel.write(encodeError(refusal));
+    } catch {
+      // Who does not want to know need not.
+    }
+  }
+
+  /** Serves whoever has connected. */
+  async #welcome(conn: Conn, hostname: string, ticketOnly: boolean): Promise<void> {
+    const acceptedMs = performance.now();
+    if (ticketOnly) this.#extras++;
+    else this.#count(hostname, 1);
+    try {
+      if (isTls(conn) && !await this.#shakeHands(conn, hostname)) return;
+      const session = new Session({ channel: new Channel(conn), acceptedMs, ticketOnly }, this.#host);
+      this.#sessions.add(session);
+      if (this.#closing) session.abort();
+      await session.run().finally(() => this.#sessions.delete(session));
+    } finally {
+      if (ticketOnly) this.#extras--;
+      else this.#count(hostname, -1);
+    }
+  }
+
+  #count(hostname: string, change: 1 | -1): void {
+    this.#admitted += change;
+    const count = (this.#perAddress.get(hostname) ?? 0) + change;
+    if (count === 0) this.#perAddress.delete(hostname);
+    else this.#perAddress.set(hostname, count);
+  }
+
+  /** Finishes the handshake of a connection; returns whether that worked. */
+  async #shakeHands(conn: Deno.TlsConn, hostname: string): Promise<boolean> {
+    const { limits, penalties, secret } = this.#host;
+    try {
+      await this.#handshakes.finish(conn, limits.handshakeTimeoutMs);
+      return true;
+    } catch (error) {
+      if (this.#closing) return false;
+      const { code, message } = asTandemError(error);
+      this.#warn("handshake-failed", message, formatAddress(hostname, conn.remoteAddr.port));
+      // Who only knocks, or whose connection broke, has not tried a secret.
+      if (secret !== undefined && code !== "disconnected") penalties.fail(hostname);
+      return false;
+    }
   }
 
   /** Removes what killed writers have left, if the store has such and may be written. */
@@ -237,6 +314,7 @@ class Server implements TandemServer {
     const timer = setTimeout(() => {
       for (const session of this.#sessions) session.abort();
     }, graceMs);
+    this.#handshakes.close();
     await this.finished.finally(() => clearTimeout(timer));
   }
 
@@ -259,6 +337,7 @@ class Server implements TandemServer {
   #warn(
     outcome:
       | "session-refused"
+      | "handshake-failed"
       | "accept-failed"
       | "sweep-failed"
       | "internal",
@@ -286,11 +365,21 @@ function tell(
   }
 }
 
-function listen(hostname: string, port: number): Deno.TcpListener {
+function listen(
+  hostname: string,
+  port: number,
+  credentials: Credentials | undefined,
+): Deno.TcpListener | Deno.TlsListener {
   try {
-    return Deno.listen({ hostname, port });
+    return credentials === undefined ? Deno.listen({ hostname, port }) : listenTls(hostname, port, credentials);
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
+    if (credentials !== undefined && error instanceof Deno.errors.InvalidData || error instanceof TypeError) {
+      throw new TandemError("usage", `the certificate or its key cannot be used: ${text}`, {
+        cause: error,
+        hint: "both as PEM text, the key without a passphrase, and the one for the certificate",
+      });
+    }
     throw new TandemError(
       "connect",
       `cannot listen on ${formatAddress(hostname, port)}: ${text}`,

@@ -23,10 +23,12 @@ import { encodeObject } from "../protocol/sealed.ts";
 import { END, type Message } from "../protocol/decoder.ts";
 import { encodeHeader, HEADER_BYTES } from "../protocol/header.ts";
 import type { PathRules } from "../protocol/path.ts";
+import { makeNonce, type Secret } from "../secret/secret.ts";
 import type { FileStore } from "../store/file_store.ts";
 import type { ServerEvent } from "./events.ts";
 import { answerPlain, type PlainContext } from "./plain_exchange.ts";
 import type { Rights } from "./rights.ts";
+import type { Penalties } from "./penalties.ts";
 import { TandemSession } from "./tandem_session.ts";
 import type { Tickets } from "./tickets.ts";
 
@@ -42,6 +44,12 @@ export interface SessionHost {
   readonly limits: ServerLimits;
   /** The one exchange that is spoken, where it is not both. */
   readonly mode: "plain" | "tandem" | undefined;
+  /** Whether connections are encrypted: then nothing but the tandem exchange is spoken. */
+  readonly encrypted: boolean;
+  /** What clients must prove that they have, if anything. */
+  readonly secret: Secret | undefined;
+  /** What failing to do so costs. */
+  readonly penalties: Penalties;
   /** The tickets of the sessions that wait for their data connection. */
   readonly tickets: Tickets;
   /** The number of the next session. */
@@ -56,11 +64,25 @@ export interface SessionHost {
 const PORT_WAIT_MS = 5_000;
 const PORT_POLL_MS = 50;
 
+/** What a session begins with. */
+export interface Arrival {
+  /** The connection. */
+  readonly channel: Channel;
+  /** When it was accepted, by `performance.now()`. */
+  readonly acceptedMs: number;
+  /**
+   * Whether there is no room for a further session, so that the connection may
+   * only be the data connection of one that is open.
+   */
+  readonly ticketOnly: boolean;
+}
+
 /** One client's session. */
 export class Session {
   readonly #channel: Channel;
   readonly #control: ControlStream;
   readonly #host: SessionHost;
+  readonly #acceptedMs: number;
   readonly #ticketOnly: boolean;
   #id = 0;
   #data: Channel | undefined;
@@ -69,28 +91,26 @@ export class Session {
   #answering = false;
   #draining = false;
 
-  /**
-   * Begins on an accepted connection.
-   *
-   * @param ticketOnly whether there is no room for a further session, so that
-   * the connection may only be the data connection of one that is open.
-   */
-  constructor(channel: Channel, host: SessionHost, ticketOnly: boolean) {
+  /** Begins on an accepted connection. */
+  constructor({ channel, acceptedMs, ticketOnly }: Arrival, host: SessionHost) {
     this.#channel = channel;
     this.#control = new ControlStream(channel);
     this.#host = host;
+    this.#acceptedMs = acceptedMs;
     this.#ticketOnly = ticketOnly;
   }
 
   /** Serves the client until the session ends, unless this is the data connection of another one. Never rejects. */
   async run(): Promise<void> {
-    const { emit, limits } = this.#host;
+    const { emit, limits, penalties } = this.#host;
     const { peer } = this.#channel;
     using stack = new DisposableStack();
     stack.use(this.#channel);
     let failure: unknown;
     try {
-      const first = await this.#receive(this.#ticketOnly ? limits.dataAcceptTimeoutMs : limits.firstCommandTimeoutMs);
+      await penalties.hold(this.#channel.remoteAddr.hostname);
+      const patienceMs = this.#ticketOnly ? limits.dataAcceptTimeoutMs : limits.firstCommandTimeoutMs;
+      const first = await this.#receive(Math.max(1, this.#acceptedMs + patienceMs - performance.now()));
       const isData = first !== END && first.header.sign === "+" && isTicketMessage(first.body);
       if (isData && this.#host.mode !== "plain") {
         return this.#redeem(first, stack);
@@ -130,7 +150,9 @@ export class Session {
     } catch (error) {
       const { peer } = this.#channel;
       const { message } = asTandemError(error);
-      this.#host.emit({ event: "warning", outcome: "ticket-refused", peer, message });
+      const { emit, secret, penalties } = this.#host;
+      emit({ event: "warning", outcome: "ticket-refused", peer, message });
+      if (secret !== undefined) penalties.fail(this.#channel.remoteAddr.hostname);
     }
   }
 
@@ -146,10 +168,10 @@ export class Session {
   }
 
   async #serve(first: Message | typeof END): Promise<void> {
-    const { limits, mode } = this.#host;
+    const { limits, mode, encrypted } = this.#host;
     const signed = first !== END && first.header.sign === "+";
     if (signed && mode !== "plain") return await this.#serveTandem();
-    if (first !== END && mode === "tandem") {
+    if (first !== END && (encrypted || mode === "tandem")) {
       throw new TandemError("unsupported", "a plain command came, and this server speaks the tandem exchange only");
     }
     let message = first;
@@ -164,10 +186,15 @@ export class Session {
 
   /** The client speaks tandem: it gets a ticket, and brings its first command with that. */
   async #serveTandem(): Promise<void> {
-    const { tickets, limits } = this.#host;
+    const { tickets, limits, secret } = this.#host;
+    const challenge = secret === undefined ? undefined : { secret, nonce: makeNonce() };
     const send = async (ticket: string) => {
       using _deadline = this.#channel.deadline(limits.commandTimeoutMs, "room to send a ticket");
-      const welcome = encodeObject({ tandem: TANDEM_VERSION, ticket });
+      const welcome = encodeObject({
+        tandem: TANDEM_VERSION,
+        ticket,
+        ...(challenge === undefined ? {} : { nonce: challenge.nonce }),
+      });
       const answer = new Uint8Array(HEADER_BYTES + welcome.length);
       answer.set(encodeHeader(0, "+"));
       answer.set(welcome, HEADER_BYTES);
@@ -182,6 +209,7 @@ export class Session {
       channel: this.#channel,
       data: this.#data,
       host: this.#host,
+      challenge,
     });
     using _data = this.#data;
     if (this.#draining) this.#tandem.drain();

@@ -41,8 +41,8 @@ export interface TandemContext {
   refuse(error: TandemError): Promise<void>;
 }
 
-/** The commands that have a result; `abort` and `quit` are the session's own business. */
-export type AnsweredVerb = Exclude<TandemVerb, "abort" | "quit">;
+/** The commands that have a result here; the others are the session's own business. */
+export type AnsweredVerb = Exclude<TandemVerb, "auth" | "abort" | "quit">;
 
 /** Answers one command; returns the last message of the result. */
 type Handler<V extends AnsweredVerb> = (

@@ -17,6 +17,7 @@ import type { Channel } from "../net/channel.ts";
 import type { ControlStream } from "../net/control_stream.ts";
 import { endsConnection, TandemLink } from "../net/tandem_link.ts";
 import { END } from "../protocol/decoder.ts";
+import type { JsonObject } from "../protocol/sealed.ts";
 import {
   type CommandText,
   decodeCommandLines,
@@ -25,6 +26,7 @@ import {
   type TandemCommand,
 } from "../protocol/tandem_command.ts";
 import { AnsweredError } from "../protocol/tandem_result.ts";
+import { authenticate, type Challenge } from "./authentication.ts";
 import type { CommandEvent } from "./events.ts";
 import type { SessionHost } from "./session.ts";
 import { type AnsweredVerb, answerTandem, drainPut } from "./tandem_exchange.ts";
@@ -41,6 +43,8 @@ export interface TandemSessionParts {
   readonly data: Channel;
   /** What all sessions share. */
   readonly host: SessionHost;
+  /** What the client has to prove before anything else, where the server has a secret. */
+  readonly challenge: Challenge | undefined;
 }
 
 /** A command that has come and waits for its turn, or runs. */
@@ -56,6 +60,7 @@ interface Pending {
 export class TandemSession {
   readonly #parts: TandemSessionParts;
   readonly #link: TandemLink;
+  #challenge: Challenge | undefined;
   readonly #queue: Pending[] = [];
   #running: Pending | undefined;
   #lastNumber = -1;
@@ -67,6 +72,7 @@ export class TandemSession {
   /** Takes over both connections. */
   constructor(parts: TandemSessionParts) {
     this.#parts = parts;
+    this.#challenge = parts.challenge;
     this.#link = new TandemLink(parts.data, { ...parts.host.limits, flushes: true });
     parts.control.speakTandem();
   }
@@ -207,9 +213,14 @@ export class TandemSession {
       answered = true;
       await this.#link.sendError(error);
     };
+    const isProof = this.#challenge !== undefined;
     try {
-      const command = await this.#judge(text, refuse);
-      if (command.verb === "quit") {
+      const command = isProof ? { verb: "auth" as const } : await this.#judge(text, refuse);
+      if (command.verb === "auth") {
+        const proof = await this.#authenticate(text);
+        answered = true;
+        await this.#link.sendObject(proof);
+      } else if (command.verb === "quit") {
         last = true;
       } else {
         const context = { store, rights, limits, link: this.#link, signal: abort.signal, refuse };
@@ -225,7 +236,7 @@ export class TandemSession {
     } catch (error) {
       failure = failureOf(error);
       if (!answered && !data.isClosed) await refuse(asTandemError(error));
-      if (data.isClosed || endsConnection(error)) {
+      if (isProof || data.isClosed || endsConnection(error)) {
         last = true;
         this.#failure ??= failure;
       }
@@ -234,13 +245,31 @@ export class TandemSession {
       event: "command",
       session: id,
       peer: channel.peer,
-      ...shownCommand(text),
+      ...(isProof ? { command: "auth" } : shownCommand(text)),
       bytes: movedBytes,
       durationMs: Math.round(performance.now() - startedMs),
       outcome: failure?.code ?? "ok",
       ...(failure === undefined ? {} : { message: failure.message }),
     });
     return last;
+  }
+
+  /** Who cannot prove that it has the secret waits for its answer, and that is the last one. */
+  async #authenticate(text: CommandText | TandemError): Promise<JsonObject> {
+    const { host, channel } = this.#parts;
+    const { hostname } = channel.remoteAddr;
+    const challenge = this.#challenge;
+    if (challenge === undefined) throw new TandemError("bad-request", "there is nothing to prove");
+    try {
+      if (text instanceof TandemError) throw text;
+      const proof = await authenticate(text, challenge);
+      this.#challenge = undefined;
+      host.penalties.forgive(hostname);
+      return proof;
+    } catch (error) {
+      await host.penalties.punish(hostname);
+      throw error;
+    }
   }
 
   /** The command that came. What is none is refused; the body that follows a put is read all the same. */

@@ -11,10 +11,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "limits.ts": [],
   "deps.ts": [],
   protocol: ["protocol", "errors.ts", "limits.ts"],
+  secret: ["secret", "errors.ts"],
   store: ["store", "protocol", "errors.ts", "limits.ts"],
-  net: ["net", "protocol", "errors.ts", "limits.ts"],
-  server: ["server", "net", "store", "protocol", "errors.ts", "limits.ts"],
-  client: ["client", "net", "store", "protocol", "errors.ts", "limits.ts"],
+  net: ["net", "protocol", "secret", "errors.ts", "limits.ts"],
+  server: ["server", "net", "secret", "store", "protocol", "errors.ts", "limits.ts"],
+  client: ["client", "net", "secret", "store", "protocol", "errors.ts", "limits.ts"],
   cli: ["cli", "deps.ts", "/mod.ts"],
   "/main.ts": ["cli", "/mod.ts"],
   "/mod.ts": [
@@ -22,6 +23,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "server",
     "store",
     "protocol",
+    "secret",
     "net",
     "errors.ts",
     "limits.ts",
@@ -29,7 +31,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Layers that may use what Deno and Node have built in. */
-const MAY_USE_BUILT_INS = ["store", "net", "server", "client", "cli"];
+const MAY_USE_BUILT_INS = ["secret", "store", "net", "server", "client", "cli"];
 
 /** What is pure computation in spite of its name, so that `protocol` may use it too. */
 const PURE_BUILT_INS = ["node:zlib"];
