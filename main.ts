@@ -13,13 +13,14 @@
  * @module
  */
 
-import { TandemError } from "./mod.ts";
+import { generateSecret, TandemError } from "./mod.ts";
 import { EXIT_CODES } from "./src/cli/exit_codes.ts";
+import { usage } from "./src/cli/flags.ts";
 import { printHelp } from "./src/cli/print_help.ts";
 import { errorLines, writeStderr, writeStdout } from "./src/cli/terminal.ts";
 import { VERSION } from "./src/cli/version.ts";
 
-const SUBCOMMANDS: readonly string[] = ["serve", "connect", "help", "--help", "--version"];
+const SUBCOMMANDS: readonly string[] = ["serve", "connect", "secret", "help", "--help", "--version"];
 
 /** Runs the program with its arguments; returns the exit code. */
 async function main(args: readonly string[]): Promise<number> {
@@ -43,6 +44,11 @@ async function dispatch(args: readonly string[]): Promise<number> {
       const { runConnect } = await import("./src/cli/connect_command.ts");
       return await runConnect(rest);
     }
+    case "secret": {
+      if (rest.length > 0) throw usage("secret takes no arguments: it makes one and prints it");
+      writeStdout(generateSecret());
+      return 0;
+    }
     case "help":
     case "--help":
     case "-h":
@@ -53,7 +59,7 @@ async function dispatch(args: readonly string[]): Promise<number> {
       writeStdout(`tandem ${VERSION} (deno ${Deno.version.deno})`);
       return 0;
     default: {
-      const { nearMiss, usage } = await import("./src/cli/flags.ts");
+      const { nearMiss } = await import("./src/cli/flags.ts");
       throw subcommand === undefined ? usage("serve or connect?", "tandem help") : usage(
         `unknown command "${subcommand}"`,
         nearMiss(subcommand, SUBCOMMANDS),

@@ -284,8 +284,9 @@ async function list(shell: Shell, args: ParsedArgs): Promise<void> {
 /** The lines of `help`, or of `help COMMAND`. */
 export function helpLines(name?: string): string[] {
   if (name === undefined) {
-    const width = Math.max(...COMMANDS.map((one) => one.usage.length));
-    return COMMANDS.map((one) => `${one.usage.padEnd(width)}  ${one.about}`);
+    const rows = [...COMMANDS, { usage: "!CMD", about: "run a command of this machine (where this program may)" }];
+    const width = Math.max(...rows.map((one) => one.usage.length));
+    return rows.map((one) => `${one.usage.padEnd(width)}  ${one.about}`);
   }
   const command = COMMANDS.find((one) => one.name === name || one.aliases?.includes(name));
   if (command === undefined) throw usage(`there is no command "${name}"`);

@@ -14,6 +14,7 @@ import {
   ROOT,
   TandemError,
 } from "../../mod.ts";
+import { pemFile, SECRET_FILE, secretOf, warnOfTrust } from "./credentials.ts";
 import { EXIT_CODES, EXIT_HUNG_UP, EXIT_INTERRUPTED, EXIT_TERMINATED } from "./exit_codes.ts";
 import { type Flag, oneOf, type ParsedArgs, parseFlags, secondsAsMs, usage, wholeNumber } from "./flags.ts";
 import { parseHost } from "./host.ts";
@@ -36,6 +37,9 @@ export const CONNECT_FLAGS: readonly Flag[] = [
     value: "S",
     about: "seconds to wait for any answer (30; 60 for data)",
   },
+  SECRET_FILE,
+  { name: "tls", about: "encrypt; the server has a certificate of its own" },
+  { name: "tls-ca", value: "FILE", about: "an authority that may vouch for it (with --tls)" },
   { name: "plain", about: "speak the plain exchange only" },
   { name: "require-tandem", about: "speak the tandem exchange only" },
   {
@@ -123,8 +127,10 @@ async function runSession(
   const report = (error: unknown, command?: string) => reportError(output, error, command);
   try {
     const lines = script === undefined ? undefined : await textLines(script);
+    const security = securityOf(options);
     const connection: ConnectOptions = {
       ...target,
+      ...security,
       limits,
       ...(mode === undefined ? {} : { mode }),
       zeroIsMissing: options.has("zero-is-missing"),
@@ -178,6 +184,26 @@ async function runSession(
   } catch (error) {
     return interruption.exitCode ?? report(error, words.join(" ") || undefined);
   }
+}
+
+/** How the connections are encrypted, if they are. */
+function securityOf(options: ParsedArgs): Pick<ConnectOptions, "secret" | "tls"> {
+  const secret = secretOf(options);
+  const caCert = pemFile(options, "tls-ca");
+  const encrypts = secret !== undefined || caCert !== undefined || options.has("tls");
+  if (encrypts && options.has("plain")) {
+    throw usage(
+      "--plain cannot be encrypted",
+      secret === undefined
+        ? "leave out --tls"
+        : "leave out the secret: --secret-file, or TANDEM_SECRET in the environment",
+    );
+  }
+  if (secret !== undefined && !options.has("quiet")) warnOfTrust();
+  return {
+    ...(secret === undefined ? {} : { secret }),
+    ...(caCert !== undefined || options.has("tls") ? { tls: { caCerts: caCert === undefined ? [] : [caCert] } } : {}),
+  };
 }
 
 function modeOf(options: ParsedArgs): Mode | undefined {

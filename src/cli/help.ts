@@ -51,11 +51,13 @@ const OVERVIEW = `tandem moves files between two machines over two connections.
 
   tandem serve [DIR]                  share a folder, read-only
   tandem serve --write [DIR]          let clients add files
+  tandem serve --new-secret [DIR]     to other machines, encrypted, for whoever has the secret
   tandem connect HOST ls              list what is shared
   tandem connect HOST get a.bin       fetch a file
   tandem connect HOST put b.bin       store one
   tandem connect HOST                 a prompt
 
+  tandem secret                       makes a secret, for --secret-file or TANDEM_SECRET
   tandem help serve | help connect    every flag and command
   tandem --version`;
 

@@ -31,6 +31,10 @@ export function parseHost(typed: string, portFlag: number | undefined): Target {
   // More than one colon without brackets is an IPv6 address without a port.
   const bare = /^[0-9a-f]*(?::[0-9a-f.]*){2,}(?:%\w+)?$/i.test(host) && !/^[0-9.]+:[0-9]+:[0-9]+$/.test(host);
   const match = bare ? null : /^(?:\[([^\]]+)\]|([^:[\]]*))(?::([0-9]{1,5}))?$/.exec(host);
+  // Not shown: what stands there may be a secret.
+  if (host.includes("@")) {
+    throw usage("a host has no user and no password", "HOST, HOST:PORT, or --secret-file for a secret");
+  }
   const hostname = bare ? host : match?.[1] ?? match?.[2] ?? "";
   if (hostname === "" || /[\s/@]/.test(hostname)) {
     throw usage(

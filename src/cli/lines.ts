@@ -8,6 +8,7 @@
 import { TandemError } from "../../mod.ts";
 import { orAborted } from "./abort.ts";
 import type { Interruption } from "./connect_command.ts";
+import { runLocalCommand } from "./local_command.ts";
 import type { Shell } from "./shell.ts";
 import { splitWords } from "./words.ts";
 
@@ -39,7 +40,11 @@ export async function runLines(
     const mayFail = stopAtFailure && line.trimStart().startsWith("-");
     const text = mayFail ? line.trimStart().slice(1) : line;
     try {
-      await shell.run(splitWords(text));
+      if (text.trimStart().startsWith("!")) {
+        await runLocalCommand(text.trimStart().slice(1), shell.localFolder, shell.signal);
+      } else {
+        await shell.run(splitWords(text));
+      }
     } catch (error) {
       const exitCode = report(error, text.trim());
       if (!stopAtFailure) interruption.forgive();

@@ -88,7 +88,9 @@ export class Output implements Disposable {
         if (this.json) return this.object(event);
         if (this.#options.verbose) {
           this.say(
-            `connected to ${event.hostname}:${event.port}, ${event.mode} exchange`,
+            `connected to ${event.hostname}:${event.port}, ${event.mode} exchange${
+              event.encrypted ? ", encrypted" : ""
+            }`,
           );
         }
         return;

@@ -5,13 +5,18 @@
  */
 
 import {
+  type Credentials,
   DEFAULT_PORT,
+  DiskStore,
+  generateSecret,
   type PortRange,
+  Secret,
   serve,
   type ServerEvent,
   type ServerLimits,
   type TandemServer,
 } from "../../mod.ts";
+import { pemFile, SECRET_FILE, SECRET_VARIABLE, secretOf } from "./credentials.ts";
 import { EXIT_INTERRUPTED } from "./exit_codes.ts";
 import { byteCount, type Flag, oneOf, type ParsedArgs, parseFlags, secondsAsMs, usage, wholeNumber } from "./flags.ts";
 import { printHelp } from "./print_help.ts";
@@ -26,7 +31,7 @@ export const SERVE_FLAGS: readonly Flag[] = [
     value: "N",
     about: `control port; 0 takes a free one (${DEFAULT_PORT})`,
   },
-  { name: "host", value: "ADDR", about: "address to listen on (127.0.0.1)" },
+  { name: "host", value: "ADDR", about: "address to listen on (127.0.0.1; with a secret, all)" },
   {
     name: "write",
     about: "clients may add files, but nothing that exists is lost",
@@ -37,8 +42,12 @@ export const SERVE_FLAGS: readonly Flag[] = [
   },
   {
     name: "allow-anonymous-write",
-    about: "permit --write on an address that others reach",
+    about: "permit --write without a secret on an address that others reach",
   },
+  SECRET_FILE,
+  { name: "new-secret", about: "the same with a fresh secret, and the command for the other machine" },
+  { name: "tls-cert", value: "FILE", about: "encrypt with a certificate of your own" },
+  { name: "tls-key", value: "FILE", about: "its private key" },
   {
     name: "data-ports",
     value: "A-B",
@@ -97,15 +106,20 @@ export async function runServe(args: readonly string[]): Promise<number> {
   if (parsed.words.length > 1) {
     throw usage(`serve shares one folder, not ${parsed.words.length}`);
   }
-  const hostname = parsed.text("host") ?? "127.0.0.1";
-  assertSafe(parsed, hostname);
+  const access = accessOf(parsed);
+  const hostname = parsed.text("host");
+  assertSafe(parsed, access, hostname);
   if (parsed.has("plain-only") && parsed.has("require-tandem")) {
     throw usage("--plain-only and --require-tandem exclude each other");
   }
   const dataPorts = portRange(parsed);
+  const store = new DiskStore(parsed.words[0] ?? ".");
+  if (!store.needsAllPermissions) dropPermissions();
   await using server = serve({
-    root: parsed.words[0] ?? ".",
-    hostname,
+    store,
+    ...(hostname === undefined ? {} : { hostname }),
+    ...(access.secret === undefined ? {} : { secret: access.secret }),
+    ...(access.tls === undefined ? {} : { tls: access.tls }),
     port: wholeNumber(parsed, "port", 0, 65_535) ?? DEFAULT_PORT,
     write: parsed.has("write"),
     overwrite: parsed.has("overwrite"),
@@ -115,19 +129,55 @@ export async function runServe(args: readonly string[]): Promise<number> {
     limits: limitsOf(parsed),
     onEvent: eventWriter(parsed),
   });
-  greet(server, parsed);
+  greet(server, parsed, access);
   return await untilStopped(server);
 }
 
+/** Who is let in, and how that is protected. */
+interface Access {
+  readonly secret: Secret | undefined;
+  /** The text of a secret that was made for this run, for the one message that tells it. */
+  readonly newSecret: string | undefined;
+  readonly tls: Credentials | undefined;
+}
+
+function accessOf(args: ParsedArgs): Access {
+  const given = secretOf(args);
+  const newSecret = args.has("new-secret") ? generateSecret() : undefined;
+  if (given !== undefined && newSecret !== undefined) {
+    throw usage(`--new-secret excludes --secret-file and ${SECRET_VARIABLE}`);
+  }
+  const cert = pemFile(args, "tls-cert");
+  const key = pemFile(args, "tls-key");
+  if ((cert === undefined) !== (key === undefined)) {
+    throw usage("--tls-cert and --tls-key go together");
+  }
+  const secret = newSecret === undefined ? given : new Secret(newSecret);
+  const tls = cert === undefined || key === undefined ? undefined : { cert, key };
+  if ((secret !== undefined || tls !== undefined) && args.has("plain-only")) {
+    throw usage("--plain-only cannot be encrypted", "leave it out, or the secret and the certificate");
+  }
+  return { secret, newSecret, tls };
+}
+
+/**
+ * Gives up what is not needed to serve any more. Not where paths are walked by
+ * descriptors: Deno allows that under all permissions only, and it is the better
+ * wall.
+ */
+function dropPermissions(): void {
+  for (const name of ["run", "ffi", "env"] as const) Deno.permissions.revokeSync({ name });
+}
+
 /** Whoever reaches an open port could fill the disk, so that must be wanted. */
-function assertSafe(args: ParsedArgs, hostname: string): void {
+function assertSafe(args: ParsedArgs, { secret }: Access, hostname = "127.0.0.1"): void {
   const writes = args.has("write") || args.has("overwrite");
-  if (!writes || isLoopback(hostname) || args.has("allow-anonymous-write")) {
+  if (!writes || secret !== undefined || isLoopback(hostname) || args.has("allow-anonymous-write")) {
     return;
   }
   throw usage(
     `--${args.has("overwrite") ? "overwrite" : "write"} on ${hostname} would let anybody write who reaches it`,
-    "keep it on this machine with --host 127.0.0.1, or say --allow-anonymous-write",
+    "ask for a secret with --secret-file, keep it on this machine with --host 127.0.0.1, or say --allow-anonymous-write",
   );
 }
 
@@ -176,21 +226,33 @@ function eventWriter(args: ParsedArgs): (event: ServerEvent) => void {
 }
 
 /** The machine-readable first line on stdout, and on stderr what to type on the other side. */
-function greet(server: TandemServer, args: ParsedArgs): void {
+function greet(server: TandemServer, args: ParsedArgs, { secret, newSecret, tls }: Access): void {
   const { hostname, port } = server.addr;
   const shown = hostname.includes(":") ? `[${hostname}]` : hostname;
   writeStdout(
     args.has("json") ? JSON.stringify({ event: "listening", hostname, port }) : `listening ${shown}:${port}`,
   );
-  if (args.has("quiet") || args.text("log") === "json") return;
+  const reach = hostname === "0.0.0.0" || hostname === "::" ? "THIS-HOST" : shown;
+  const command = `tandem connect ${tls === undefined ? "" : "--tls "}${reach}:${port} ls`;
+  const asJson = args.text("log") === "json";
+  if (newSecret !== undefined) {
+    // Told however quiet it is to be: nobody could else connect.
+    const line = `${SECRET_VARIABLE}=${newSecret} ${command}`;
+    writeStderr(asJson ? JSON.stringify({ event: "new-secret", command: line }) : `on the other machine:\n  ${line}`);
+  }
+  if (args.has("quiet") || asJson) return;
   const rights = args.has("overwrite")
     ? "clients may change everything"
     : args.has("write")
     ? "clients may add files"
     : "read-only";
-  const reach = hostname === "0.0.0.0" || hostname === "::" ? "THIS-HOST" : shown;
-  writeStderr(`sharing ${printable(args.words[0] ?? ".")}, ${rights}. To fetch from it:`);
-  writeStderr(`  tandem connect ${reach}:${port} ls`);
+  const who = secret === undefined ? "" : ", encrypted, to whoever has the secret";
+  writeStderr(
+    `sharing ${printable(args.words[0] ?? ".")}, ${rights}${who}.${
+      newSecret === undefined ? " To fetch from it:" : ""
+    }`,
+  );
+  if (newSecret === undefined) writeStderr(`  ${command}`);
 }
 
 /** Waits for the server to end; a first signal asks it to, a second one insists. */

@@ -19,7 +19,7 @@ import type { Channel } from "../net/channel.ts";
 import { dial } from "../net/data_port.ts";
 import { isRefusal } from "../net/net_error.ts";
 import type { ServerTrust } from "../net/tls.ts";
-import { TandemLink } from "../net/tandem_link.ts";
+import { nudge, TandemLink } from "../net/tandem_link.ts";
 import { type Command, encodeCommand } from "../protocol/command.ts";
 import { END } from "../protocol/decoder.ts";
 import { type RemotePath, ROOT } from "../protocol/path.ts";
@@ -239,6 +239,10 @@ export class NegotiatedExchange implements Exchange {
   async #answer(message: Uint8Array) {
     try {
       await this.#control.write(message);
+      using _nudge = nudge(this.#control, (nothing) => {
+        // A connection that breaks meanwhile is found out about by whoever waits.
+        this.#control.write(nothing).catch(() => {});
+      });
       const header = await this.#control.header(this.#control.isEncrypted ? "tandem" : "plain");
       return header === END ? undefined : header;
     } catch (error) {

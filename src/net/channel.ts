@@ -26,6 +26,8 @@ export type Conn = Deno.TcpConn | Deno.TlsConn;
 export class Channel implements Disposable {
   /** Who is at the other end: `address:port`, for messages. */
   readonly peer: string;
+  /** When a server that has not answered yet may be waiting for a sign of life, in milliseconds; undefined where it never does. */
+  readonly nudgeAfterMs: number | undefined;
   /** The address of this end. */
   readonly localAddr: Deno.NetAddr;
   /** The address of the other end. */
@@ -35,15 +37,17 @@ export class Channel implements Disposable {
   #scratch: Uint8Array | undefined;
   #scratchBytes = SCRATCH_BYTES;
   #filling: Promise<void> | undefined;
+  #owesAnswer = false;
   #failure: TandemError | undefined;
   #closed = false;
   #onClose: (() => void)[] = [];
 
   /** Takes over an open connection. */
-  constructor(conn: Conn) {
+  constructor(conn: Conn, nudgeAfterMs?: number) {
     // Two small writes with no answer between them would else wait 40 ms.
     if (!isTls(conn)) conn.setNoDelay(true);
     this.#conn = conn;
+    this.nudgeAfterMs = nudgeAfterMs;
     this.localAddr = unmapped(conn.localAddr);
     this.remoteAddr = unmapped(conn.remoteAddr);
     this.peer = formatAddress(this.remoteAddr.hostname, this.remoteAddr.port);
@@ -62,6 +66,11 @@ export class Channel implements Disposable {
   /** How many bytes have come that nobody has asked for yet. */
   get bufferedBytes(): number {
     return this.#decoder.bufferedBytes;
+  }
+
+  /** Whether something has come since this end has written last. */
+  get owesAnswer(): boolean {
+    return this.#owesAnswer;
   }
 
   /** A copy of the first bytes that have come and nobody has asked for yet, at most so many. */
@@ -195,7 +204,9 @@ export class Channel implements Disposable {
 
   async #readSocket(buffer: Uint8Array): Promise<number | null> {
     try {
-      return await this.#conn.read(buffer);
+      const count = await this.#conn.read(buffer);
+      this.#owesAnswer = true;
+      return count;
     } catch (error) {
       throw this.#failure ?? brokenConnection(error, this.peer);
     }
@@ -207,6 +218,7 @@ export class Channel implements Disposable {
    * @throws {TandemError} `disconnected` if the connection broke.
    */
   async write(bytes: Uint8Array): Promise<void> {
+    this.#owesAnswer = false;
     try {
       let rest = bytes;
       while (rest.length > 0) {

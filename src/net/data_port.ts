@@ -13,7 +13,7 @@
 import { TandemError } from "../errors.ts";
 import { MAX_DATA_PORT_TRIES } from "../limits.ts";
 import { abortError, untilAborted } from "./abort.ts";
-import { Channel, type Conn, formatAddress, timedOut, unmapped } from "./channel.ts";
+import { Channel, formatAddress, timedOut, unmapped } from "./channel.ts";
 import { type ServerTrust, shakeHands } from "./tls.ts";
 
 /** A range of ports, both ends included. */
@@ -205,6 +205,10 @@ export interface DialOptions {
   readonly trust?: ServerTrust | undefined;
 }
 
+/** A server with TLS is nudged when it has not answered for a round trip and some more. */
+const NUDGE_FACTOR = 1.25;
+const NUDGE_EXTRA_MS = 2;
+
 /** The first pause before a refused port is tried again, in milliseconds; it doubles up to {@linkcode MAX_PAUSE_MS}. */
 const FIRST_PAUSE_MS = 5;
 const MAX_PAUSE_MS = 100;
@@ -235,9 +239,7 @@ export async function dial(
       timeoutMs,
     );
     try {
-      return new Channel(
-        await connectUntil(attempt.signal, hostname, port, trust),
-      );
+      return await connectUntil(attempt.signal, hostname, port, trust);
     } catch (error) {
       if (attempt.signal.aborted) throw attempt.signal.reason;
       if (error instanceof TandemError) throw error;
@@ -259,13 +261,13 @@ async function connectUntil(
   hostname: string,
   port: number,
   trust: ServerTrust | undefined,
-): Promise<Conn> {
+): Promise<Channel> {
   const connecting = connectTo(hostname, port, signal, trust);
   try {
     return await untilAborted(connecting, signal);
   } catch (error) {
     // A connection that comes about all the same is nobody's.
-    connecting.then((conn) => conn.close(), () => {});
+    connecting.then((channel) => channel.close(), () => {});
     throw error;
   }
 }
@@ -275,7 +277,8 @@ async function connectTo(
   port: number,
   signal: AbortSignal,
   trust: ServerTrust | undefined,
-): Promise<Conn> {
+): Promise<Channel> {
+  const startedMs = performance.now();
   const conn = await Deno.connect({ hostname, port, signal });
   const { localAddr, remoteAddr } = conn;
   if (localAddr.port === remoteAddr.port && localAddr.hostname === remoteAddr.hostname) {
@@ -284,7 +287,9 @@ async function connectTo(
     conn.close();
     throw new Deno.errors.ConnectionRefused("connected to itself");
   }
-  return trust === undefined ? conn : await shakeHands(conn, trust, signal);
+  if (trust === undefined) return new Channel(conn);
+  const roundTripMs = performance.now() - startedMs;
+  return new Channel(await shakeHands(conn, trust, signal), NUDGE_FACTOR * roundTripMs + NUDGE_EXTRA_MS);
 }
 
 function unreachable(

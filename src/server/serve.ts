@@ -153,11 +153,11 @@ class Server implements TandemServer {
     if (encrypted && mode === "plain") {
       throw new TandemError("usage", "the plain exchange cannot be encrypted: it would be all that is spoken");
     }
-    this.#listener = listen(
-      options.hostname ?? (secret === undefined ? "127.0.0.1" : "::"),
-      options.port ?? DEFAULT_PORT,
-      options.tls ?? secret?.issueCredentials(),
-    );
+    const { hostname, port = DEFAULT_PORT } = options;
+    const credentials = options.tls ?? secret?.issueCredentials();
+    this.#listener = hostname === undefined && secret !== undefined
+      ? listenEverywhere(port, credentials)
+      : listen(hostname ?? "127.0.0.1", port, credentials);
     this.addr = this.#listener.addr as Deno.NetAddr;
     try {
       options.onListen?.(this.addr);
@@ -390,6 +390,17 @@ function listen(
           : "choose another address with --host or another port with --port",
       },
     );
+  }
+}
+
+/** On all addresses: those of IPv6 and IPv4 at once, or of IPv4 where the machine has no other. */
+function listenEverywhere(port: number, credentials: Credentials | undefined): Deno.TcpListener | Deno.TlsListener {
+  try {
+    return listen("::", port, credentials);
+  } catch (error) {
+    const { cause } = error as TandemError;
+    if (cause instanceof Deno.errors.AddrInUse || cause instanceof Deno.errors.PermissionDenied) throw error;
+    return listen("0.0.0.0", port, credentials);
   }
 }
 

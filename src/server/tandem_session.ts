@@ -15,7 +15,7 @@ import { MAX_OUTSTANDING_COMMANDS, MAX_TANDEM_COMMAND_BYTES } from "../limits.ts
 import { abortError } from "../net/abort.ts";
 import type { Channel } from "../net/channel.ts";
 import type { ControlStream } from "../net/control_stream.ts";
-import { endsConnection, TandemLink } from "../net/tandem_link.ts";
+import { endsConnection, isNothing, TandemLink } from "../net/tandem_link.ts";
 import { END } from "../protocol/decoder.ts";
 import type { JsonObject } from "../protocol/sealed.ts";
 import {
@@ -128,6 +128,7 @@ export class TandemSession {
         }
         const message = await control.next({ idleTimeoutMs: undefined, commandTimeoutMs });
         if (message === END) break;
+        if (isNothing(message.header)) continue;
         if (message.header.sign === "-") throw new ProtocolError("an error came where commands come");
         this.#take(message.body);
       }
@@ -190,13 +191,17 @@ export class TandemSession {
   /** While no command runs, the end of the data connection is the end of the session. */
   #watchData(): void {
     const { data } = this.#parts;
-    const look = () => {
-      if (!data.ended && !data.isClosed) return;
+    const end = () => {
       this.#ended = true;
       this.#tell();
     };
-    if (data.ended) look();
-    else data.fill().then(look, look);
+    const look = () => {
+      this.#link.skipNothing();
+      if (data.ended || data.isClosed) end();
+      else if (this.#running === undefined) watch();
+    };
+    const watch = () => data.fill().then(look, end);
+    look();
   }
 
   /** Answers one command; returns whether it was the last. */

@@ -74,6 +74,14 @@ export class DiskStore implements FileStore {
     }
   }
 
+  /**
+   * Whether paths are walked by descriptors, so that no race with a local user
+   * is left. That ends when one of the process's permissions is given up.
+   */
+  get needsAllPermissions(): boolean {
+    return this.#jail.raceFree;
+  }
+
   /** A file or folder with its details. */
   async stat(path: RemotePath): Promise<StoreEntry> {
     using place = await this.#enterParent(path);

@@ -192,7 +192,7 @@ bothModes("Client tells its events in their order", async ({ mode, outcome }) =>
   await toBytes((await client.get("a")).readable);
   await client.get("none").catch(() => {});
   const { hostname, port } = server.addr;
-  assertEquals(events[0], { event: "hello", mode, hostname, port });
+  assertEquals(events[0], { event: "hello", mode, hostname, port, encrypted: false });
   const kinds = events.map((event) => event.event === "file" ? `${event.outcome} ${event.bytes}` : event.event);
   const runs = kinds.filter((kind, i) => kind !== "progress" || kinds[i - 1] !== "progress");
   assertEquals(runs, [
