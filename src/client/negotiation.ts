@@ -18,7 +18,7 @@ import { untilAborted } from "../net/abort.ts";
 import type { Channel } from "../net/channel.ts";
 import { dial } from "../net/data_port.ts";
 import { isRefusal } from "../net/net_error.ts";
-import type { ServerTrust } from "../net/tls.ts";
+import { asksForTls, type ServerTrust, wantsSecret } from "../net/tls.ts";
 import { nudge, TandemLink } from "../net/tandem_link.ts";
 import { type Command, encodeCommand } from "../protocol/command.ts";
 import { END } from "../protocol/decoder.ts";
@@ -227,9 +227,9 @@ export class NegotiatedExchange implements Exchange {
       plain.resumeAt(header.value, message);
       return { exchange: plain, settle: () => plain.settle() };
     } catch (error) {
-      const wantsTls = startsAsTls(control.peek(2));
+      const wantsTls = asksForTls(control);
       control.close();
-      const failure = control.failure ?? (wantsTls ? locked(control.peer) : asTandemError(error));
+      const failure = control.failure ?? (wantsTls ? wantsSecret(control.peer) : asTandemError(error));
       // What is wrong with a welcome is the server's fault.
       throw failure.code === "bad-request" ? new ProtocolError(failure.message, { cause: failure }) : failure;
     }
@@ -289,7 +289,7 @@ export class NegotiatedExchange implements Exchange {
     if (message.header.sign === "-") throw new ProtocolError(`${control.peer} refused the tandem exchange`);
     const { tandem, ticket, nonce } = parseWelcome(decodeObject(message.body));
     if (tandem < TANDEM_VERSION) throw new ProtocolError(`${control.peer} speaks version ${tandem} of the exchange`);
-    if (nonce !== undefined && secret === undefined) throw locked(control.peer);
+    if (nonce !== undefined && secret === undefined) throw wantsSecret(control.peer);
     if (nonce === undefined && secret !== undefined) {
       throw new TandemError("auth-failed", `${control.peer} does not ask for the secret`, {
         hint: "start the server with the same secret, or leave it out here",
@@ -335,17 +335,6 @@ export class NegotiatedExchange implements Exchange {
 function encodeAuthWord(): Uint8Array {
   const word = new TextEncoder().encode("auth");
   return Uint8Array.of(...encodeHeader(word.length, "+"), ...word);
-}
-
-/** A TLS alert and the version of TLS: what a server that encrypts answers to anything else (RFC 8446, 5.1). */
-function startsAsTls([type, version]: Uint8Array): boolean {
-  return type === 0x15 && version === 0x03;
-}
-
-function locked(peer: string): TandemError {
-  return new TandemError("auth-required", `${peer} wants a secret`, {
-    hint: "--secret-file FILE or TANDEM_SECRET has it; --tls is for a server with a certificate of its own",
-  });
 }
 
 function unmet(peer: string): TandemError {

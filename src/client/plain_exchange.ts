@@ -17,6 +17,7 @@ import { abortError, untilAborted } from "../net/abort.ts";
 import type { Channel } from "../net/channel.ts";
 import { dial } from "../net/data_port.ts";
 import { isRefusal } from "../net/net_error.ts";
+import { asksForTls, wantsSecret } from "../net/tls.ts";
 import { type Command, encodeCommand } from "../protocol/command.ts";
 import { END } from "../protocol/decoder.ts";
 import { MAX_UNSIGNED_VALUE } from "../protocol/header.ts";
@@ -282,7 +283,7 @@ export class PlainExchange implements Exchange {
       this.#answered = true;
       return port;
     } catch (error) {
-      const failure = asTandemError(error);
+      const failure = asksForTls(this.#control) ? wantsSecret(this.#control.peer) : asTandemError(error);
       // Nothing that comes after a bad answer can be told apart.
       this.#control.fail(failure);
       throw failure;

@@ -16,7 +16,7 @@ import { TandemError } from "../errors.ts";
 import { type Credentials, SERVER_NAME } from "../secret/certificate.ts";
 import type { Secret } from "../secret/secret.ts";
 import { whenAborted } from "./abort.ts";
-import { formatAddress, unmapped } from "./channel.ts";
+import { type Channel, formatAddress, unmapped } from "./channel.ts";
 import { isRefusal } from "./net_error.ts";
 
 /** What both ends must say that they speak inside TLS (RFC 7301). */
@@ -116,6 +116,22 @@ function untrusted(text: string, address: string, { bySecret }: ServerTrust): Ta
       cause: text,
       hint: "--tls-ca names an authority of your own; the host must be called as the certificate does",
     });
+}
+
+/** What a server that encrypts answers to anything else begins with: a TLS alert and the version (RFC 8446, 5.1). */
+const ALERT_START = [0x15, 0x03];
+
+/** Whether what has come over a connection without TLS is the answer of a server that encrypts. */
+export function asksForTls(channel: Channel): boolean {
+  const start = channel.peek(ALERT_START.length);
+  return ALERT_START.every((byte, i) => start[i] === byte);
+}
+
+/** The error of a client that has no secret where one is wanted. */
+export function wantsSecret(peer: string): TandemError {
+  return new TandemError("auth-required", `${peer} wants a secret`, {
+    hint: "--secret-file FILE or TANDEM_SECRET has it; --tls is for a server with a certificate of its own",
+  });
 }
 
 /** Why a server's handshake failed, for its log. */
