@@ -1,13 +1,16 @@
 /**
- * `deno task bench`: one large file through the real program, in both exchanges, beside `cp` and
- * `curl` from `python3 -m http.server`, interleaved, with the memory of both
- * sides. Ratios of one run mean something here, seconds do not.
+ * `deno task bench`: one large file through the real program, in both exchanges
+ * and with a secret, beside `cp`, `curl` from `python3 -m http.server` and, where
+ * it is installed, `sftp`; interleaved, with the memory of both sides. Ratios of one run mean something here, seconds do not.
  *
  * `BENCH_MIB` (2048) is the size, `BENCH_ROUNDS` (5) how often, `BENCH_DIR` the
  * place (memory where there is `/dev/shm`, so that no disk is measured).
  *
  * @module
  */
+
+import { generateSecret } from "../../mod.ts";
+import { startSftp } from "./sftp.ts";
 
 const PROJECT = new URL("../..", import.meta.url).pathname;
 const SIZE_MIB = Number(Deno.env.get("BENCH_MIB") ?? 2_048);
@@ -129,23 +132,19 @@ async function bench(folder: string): Promise<boolean> {
   removeIfPresent(`${here}/warm`);
   makeFile(`${shared}/file`);
   const main = `${PROJECT}main.ts`;
-  await using tandem = await startServer(
-    Deno.execPath(),
-    [
-      "run",
-      "-A",
-      main,
-      "serve",
-      "--overwrite",
-      "--port",
-      "0",
-      "--min-free",
-      "0",
-      "-q",
-      shared,
-    ],
-    /listening \S+:([0-9]+)\n/,
-  );
+  const secretFile = `${folder}/secret`;
+  Deno.writeTextFileSync(secretFile, generateSecret(), { mode: 0o600 });
+  const serve = (...flags: string[]) =>
+    startServer(
+      Deno.execPath(),
+      ["run", "-A", main, "serve", "--overwrite", "--port", "0", "--min-free", "0", "-q", ...flags, shared],
+      /listening \S+:([0-9]+)\n/,
+    );
+  await using tandem = await serve();
+  await using locked = await serve("--secret-file", secretFile);
+  await using sftp = await startSftp(folder);
+  Deno.writeTextFileSync(`${folder}/get`, `get ${shared}/file out\n`);
+  Deno.writeTextFileSync(`${folder}/put`, `put ${shared}/file ${shared}/out\n`);
   await using http = await startServer(
     "python3",
     [
@@ -160,22 +159,23 @@ async function bench(folder: string): Promise<boolean> {
     ],
     /port ([0-9]+)/,
   );
-  const connect = (...args: string[]) =>
-    timed(Deno.execPath(), [
-      "run",
-      "-A",
-      main,
-      "connect",
-      "-q",
-      `127.0.0.1:${tandem.port}`,
-      ...args,
-    ], here);
+  const connectTo = (port: string, args: readonly string[]) =>
+    timed(Deno.execPath(), ["run", "-A", main, "connect", "-q", `127.0.0.1:${port}`, ...args], here);
+  const connect = (...args: string[]) => connectTo(tandem.port, args);
+  const connectSecretly = (...args: string[]) => connectTo(locked.port, ["--secret-file", secretFile, ...args]);
+  const withSftp = sftp === undefined ? [] : ["get", "put"].map((way): Competitor => ({
+    name: `sftp ${way} (aes128-gcm)`,
+    run: () => timed(sftp.command, sftp.args(`${folder}/${way}`), here),
+  }));
   const competitors: readonly Competitor[] = [
     { name: "cp", run: () => timed("cp", [`${shared}/file`, "out"], here) },
     { name: "tandem get", run: () => connect("--require-tandem", "get", "file", "out") },
     { name: "tandem get (plain)", run: () => connect("--plain", "get", "file", "out") },
+    { name: "tandem get (secret)", run: () => connectSecretly("get", "file", "out") },
     { name: "tandem put", run: () => connect("--require-tandem", "put", `${shared}/file`, "out") },
     { name: "tandem put (plain)", run: () => connect("--plain", "put", `${shared}/file`, "out") },
+    { name: "tandem put (secret)", run: () => connectSecretly("put", `${shared}/file`, "out") },
+    ...withSftp,
     {
       name: "python3 http.server + curl",
       run: () =>
@@ -197,12 +197,12 @@ async function bench(folder: string): Promise<boolean> {
       removeIfPresent(`${shared}/out`);
     }
   }
-  return report(runs, peakMib(tandem.pid));
+  return report(runs, Math.max(peakMib(tandem.pid) ?? 0, peakMib(locked.pid) ?? 0));
 }
 
 function report(
   runs: ReadonlyMap<string, readonly Run[]>,
-  serverMib: number | undefined,
+  serverMib: number,
 ): boolean {
   const seconds = (name: string) => median((runs.get(name) ?? []).map((run) => run.seconds));
   const cp = seconds("cp");
@@ -223,8 +223,12 @@ function report(
     const ratio = seconds(`tandem ${way} (plain)`) / seconds(`tandem ${way}`);
     console.log(`${way}: plain takes ${ratio.toFixed(2)} x as long as tandem`);
   }
-  console.log(`\nserver: ${serverMib?.toFixed(0) ?? "?"} MiB at the most`);
-  if ((serverMib ?? 0) > MEMORY_LIMIT_MIB) ok = false;
+  for (const way of ["get", "put"].filter((way) => runs.has(`sftp ${way} (aes128-gcm)`))) {
+    const ratio = seconds(`tandem ${way} (secret)`) / seconds(`sftp ${way} (aes128-gcm)`);
+    console.log(`${way} with a secret: ${ratio.toFixed(2)} x sftp`);
+  }
+  console.log(`\nserver: ${serverMib.toFixed(0)} MiB at the most`);
+  if (serverMib > MEMORY_LIMIT_MIB) ok = false;
   if (!ok) console.log(`over ${MEMORY_LIMIT_MIB} MiB of memory: that is a bug`);
   return ok;
 }
