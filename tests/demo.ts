@@ -3,8 +3,8 @@
  *
  * Makes a folder of varied files, serves it with the real program, and works
  * with it through the real program, as two people on two machines would: lists,
- * fetches, stores, and compares every byte, in both exchanges. Exits with 0 only if all of it is
- * right.
+ * fetches, stores, and compares every byte, in both exchanges and encrypted.
+ * Exits with 0 only if all of it is right.
  *
  * @module
  */
@@ -89,15 +89,24 @@ function compare(
   return same;
 }
 
-/** How the two exchanges do the same job. */
+/** How the same job is done in each exchange. */
 interface Round {
   /** What it is called. */
   readonly title: string;
   /** The flags of `connect`. */
   readonly flags: readonly string[];
+  /** Whether both sides have a secret, in a file of this name. */
+  readonly secretFile?: string;
   /** What fetches everything that is shared, and what sends everything that is here. */
   readonly commands: (names: readonly string[]) => readonly (readonly string[])[];
 }
+
+const TANDEM_COMMANDS: readonly (readonly string[])[] = [
+  ["ls", "-lR"],
+  ["--verify", "get", "-r", "/", "."],
+  ["--verify", "put", "-r", ".", "inbox"],
+  ["hash", "large.bin", "inbox/large.bin"],
+];
 
 const ROUNDS: readonly Round[] = [
   {
@@ -112,18 +121,19 @@ const ROUNDS: readonly Round[] = [
   {
     title: "The tandem exchange: what two copies of this program speak",
     flags: ["--require-tandem"],
-    commands: () => [
-      ["ls", "-lR"],
-      ["--verify", "get", "-r", "/", "."],
-      ["--verify", "put", "-r", ".", "inbox"],
-      ["hash", "large.bin", "inbox/large.bin"],
-    ],
+    commands: () => TANDEM_COMMANDS,
+  },
+  {
+    title: "The tandem exchange with a secret: encrypted, and each side sure of the other",
+    flags: [],
+    secretFile: "secret",
+    commands: () => TANDEM_COMMANDS,
   },
 ];
 
 /** Does the job in one exchange, in a new folder; returns whether every byte is right. */
 async function play(
-  { title, flags, commands }: Round,
+  { title, flags, secretFile, commands }: Round,
   workFolder: string,
   files: readonly DemoFile[],
 ): Promise<boolean> {
@@ -137,16 +147,21 @@ async function play(
   }
   if (flags.includes("--plain")) Deno.mkdirSync(`${shared}/inbox`);
 
-  console.log(`\n$ tandem serve --write --port 0 ${shared}`);
-  const server = program(
-    ["serve", "--write", "--port", "0", "--quiet", shared],
-    workFolder,
-  ).spawn();
+  const security = secretFile === undefined ? [] : ["--secret-file", `${workFolder}/${secretFile}`];
+  if (secretFile !== undefined) {
+    console.log(`\n$ tandem secret > ${secretFile}`);
+    const { stdout } = await program(["secret"], workFolder).output();
+    Deno.writeFileSync(`${workFolder}/${secretFile}`, stdout, { mode: 0o600 });
+  }
+  // With a secret it would listen on all addresses; a demo stays on this machine.
+  const serving = ["serve", "--write", "--port", "0", "--host", "127.0.0.1", ...security, shared];
+  console.log(`\n$ tandem ${serving.map(quoted).join(" ")}`);
+  const server = program([...serving, "--quiet"], workFolder).spawn();
   try {
     const address = (await firstLine(server.stdout)).replace("listening ", "");
     console.log(`listening ${address}`);
     for (const words of commands(files.map(({ name }) => name))) {
-      const all = [address, ...flags, ...words];
+      const all = [address, ...security, ...flags, ...words];
       console.log(`\n$ tandem connect ${all.map(quoted).join(" ")}`);
       const { code, stdout } = await program(["connect", ...all], here).output();
       if (code !== 0) throw new Error(`exit code ${code}`);
@@ -180,6 +195,8 @@ for (const round of ROUNDS) {
 }
 const seconds = ((performance.now() - startedMs) / 1_000).toFixed(1);
 console.log(
-  ok ? `\nEvery byte is right, both ways, in both modes, in ${seconds} s.` : `\nSomething differs (${seconds} s).`,
+  ok
+    ? `\nEvery byte is right, both ways, in both modes and encrypted, in ${seconds} s.`
+    : `\nSomething differs (${seconds} s).`,
 );
 Deno.exit(ok ? 0 : 1);

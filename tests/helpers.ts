@@ -5,7 +5,7 @@
  * @module
  */
 
-import { connect, serve, type ServeOptions, type TandemServer } from "../mod.ts";
+import { connect, type ConnectOptions, serve, type ServeOptions, type TandemServer } from "../mod.ts";
 import { assertEquals } from "./deps.ts";
 
 /** A folder that is removed with everything in it. */
@@ -42,27 +42,30 @@ export function openDescriptors(): number {
 /**
  * Runs `attack` and then checks that the server is as it was before: another
  * session lists within a second, no descriptor is left open (which includes data
- * ports), and no temporary file is left in `root`.
+ * ports), and no temporary file is left in `root`. `options` are those with which
+ * that session gets in.
  */
 export async function survives(
   server: TandemServer,
   root: string,
   attack: () => Promise<void>,
+  options: ConnectOptions = {},
 ): Promise<void> {
-  await listOnce(server);
+  await listOnce(server, options);
   const before = await settledDescriptors();
   await attack();
-  await listOnce(server);
+  await listOnce(server, options);
   const after = await settledDescriptors(before);
   assertEquals(after <= before, true, `${after} descriptors, ${before} before`);
   assertEquals(temporaries(root), []);
 }
 
-async function listOnce(server: TandemServer): Promise<void> {
+async function listOnce(server: TandemServer, options: ConnectOptions): Promise<void> {
   await using client = await connect({
     hostname: server.addr.hostname,
     port: server.addr.port,
     limits: { timeoutMs: 1_000 },
+    ...options,
   });
   for await (
     const _ of client.list("/", { signal: AbortSignal.timeout(1_000) })

@@ -38,6 +38,8 @@ export class Channel implements Disposable {
   #scratchBytes = SCRATCH_BYTES;
   #filling: Promise<void> | undefined;
   #owesAnswer = false;
+  /** What a read failed with that had brought something before. */
+  #broken: unknown;
   #failure: TandemError | undefined;
   #closed = false;
   #onClose: (() => void)[] = [];
@@ -144,21 +146,52 @@ export class Channel implements Disposable {
   }
 
   /**
-   * Reads at most `limit` bytes of a body into the beginning of `buffer`, and
-   * lets the same read bring up to `beyond` bytes of what follows, which then
-   * come first at the next read. Returns how many bytes of the body those are,
-   * or `null` where the peer has closed.
+   * Reads up to `limit` bytes of a body into the beginning of `buffer`, and lets
+   * the same reads bring up to `beyond` bytes of what follows, which then come
+   * first at the next read. Returns how many bytes of the body those are, or
+   * `null` where the peer has closed.
+   *
+   * Without a `goOn` it returns what one read brings. TLS brings 16 KiB at the
+   * most, so a large body goes faster where many reads are one call: then it goes
+   * on until `limit` is reached, as long as `goOn`, which is told of the bytes of
+   * each, returns true. What breaks the connection then is thrown by the next call.
    *
    * @throws {TandemError} `disconnected` if the connection broke.
    */
-  async readWithin(buffer: Uint8Array, limit: number, beyond: number): Promise<number | null> {
+  async readWithin(
+    buffer: Uint8Array,
+    limit: number,
+    beyond: number,
+    goOn?: (count: number) => boolean,
+  ): Promise<number | null> {
     if (this.#decoder.bufferedBytes === 0) await this.#filling;
-    if (this.#decoder.bufferedBytes > 0) return this.#decoder.take(buffer.subarray(0, limit));
+    if (this.#decoder.bufferedBytes > 0) {
+      const count = this.#decoder.take(buffer.subarray(0, limit));
+      goOn?.(count);
+      return count;
+    }
     if (this.#decoder.ended) return null;
-    const count = await this.#readSocket(buffer.subarray(0, limit + beyond));
-    if (count === null || count <= limit) return count;
-    this.#decoder.push(buffer.subarray(limit, count));
-    return limit;
+    const wanted = Math.min(limit, buffer.length);
+    let filled = 0;
+    do {
+      let count: number | null;
+      try {
+        count = this.#broken === undefined ? await this.#conn.read(buffer.subarray(filled, limit + beyond)) : null;
+      } catch (error) {
+        this.#broken = error;
+        count = null;
+      }
+      if (count === null) break;
+      const upTo = Math.min(filled + count, wanted);
+      const counts = goOn?.(upTo - filled);
+      filled += count;
+      if (counts !== true) break;
+    } while (filled < wanted);
+    this.#owesAnswer = true;
+    if (filled > wanted) this.#decoder.push(buffer.subarray(wanted, filled));
+    if (filled > 0) return Math.min(filled, wanted);
+    if (this.#broken !== undefined) throw this.#failure ?? brokenConnection(this.#broken, this.peer);
+    return null;
   }
 
   /**
@@ -204,6 +237,7 @@ export class Channel implements Disposable {
 
   async #readSocket(buffer: Uint8Array): Promise<number | null> {
     try {
+      if (this.#broken !== undefined) throw this.#broken;
       const count = await this.#conn.read(buffer);
       this.#owesAnswer = true;
       return count;

@@ -344,12 +344,13 @@ export class IncomingBody {
 
   /**
    * Reads the next bytes into the beginning of `buffer`, of which more may be
-   * used; returns how many those are, or `null` at the end.
+   * used; returns how many those are, or `null` at the end. `goOn` as in
+   * {@linkcode Channel.readWithin}.
    *
    * @throws {AnsweredError} if the sender broke the body off.
    * @throws {TandemError} `disconnected`, `protocol`.
    */
-  async read(buffer: Uint8Array): Promise<number | null> {
+  async read(buffer: Uint8Array, goOn?: (count: number) => boolean): Promise<number | null> {
     if (this.#ended) return null;
     if (this.#chunkLeft === 0) {
       const header = await this.#link.receiveHeader();
@@ -368,7 +369,7 @@ export class IncomingBody {
     const { channel } = this.#link;
     if (channel.bufferedBytes === 0) await this.#link.beforeRead();
     // The next header comes along in the same read, which halves the number of them.
-    const count = await channel.readWithin(buffer, this.#chunkLeft, HEADER_BYTES);
+    const count = await channel.readWithin(buffer, this.#chunkLeft, HEADER_BYTES, goOn);
     if (count === null) throw this.#incomplete();
     this.#chunkLeft -= count;
     this.#receivedBytes += count;
@@ -394,17 +395,22 @@ export class IncomingBody {
     using guard = new StallGuard(channel, paced(options));
     using lent = lendBuffer(likelyBytes + HEADER_BYTES);
     const buffer = pace.limit(lent.bytes);
+    let receivedBytes = this.#receivedBytes;
+    const moved = (count: number) => {
+      receivedBytes += count;
+      guard.moved(count);
+      options.onProgress?.(receivedBytes);
+      return !(options.signal?.aborted ?? false);
+    };
     for (;;) {
       let filled = 0;
       let count: number | null = 0;
       // A read of the last few bytes would find no room for the header behind them.
       while (buffer.length - filled > HEADER_BYTES || filled === 0) {
         throwIfAborted(options.signal);
-        count = await this.#readOrSave(sink, buffer, filled);
+        count = await this.#readOrSave(sink, buffer, filled, moved);
         if (count === null) break;
         filled += count;
-        guard.moved(count);
-        options.onProgress?.(this.#receivedBytes);
       }
       const bytes = buffer.subarray(0, filled);
       options.checksum.update(bytes);
@@ -416,9 +422,14 @@ export class IncomingBody {
   }
 
   /** Reads the next bytes behind the first `filled` ones of `buffer`; if the connection is lost, those go into the sink, for they may be kept. */
-  async #readOrSave(sink: ByteSink, buffer: Uint8Array, filled: number): Promise<number | null> {
+  async #readOrSave(
+    sink: ByteSink,
+    buffer: Uint8Array,
+    filled: number,
+    moved: (count: number) => boolean,
+  ): Promise<number | null> {
     try {
-      return await this.read(buffer.subarray(filled));
+      return await this.read(buffer.subarray(filled), moved);
     } catch (error) {
       const lost = endsConnection(error) || this.#link.channel.isClosed;
       if (lost && filled > 0) await sink.write(buffer.subarray(0, filled));

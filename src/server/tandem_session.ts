@@ -17,6 +17,7 @@ import type { Channel } from "../net/channel.ts";
 import type { ControlStream } from "../net/control_stream.ts";
 import { endsConnection, isNothing, TandemLink } from "../net/tandem_link.ts";
 import { END } from "../protocol/decoder.ts";
+import { HEADER_BYTES } from "../protocol/header.ts";
 import type { JsonObject } from "../protocol/sealed.ts";
 import {
   type CommandText,
@@ -68,6 +69,8 @@ export class TandemSession {
   #draining = false;
   #failure: unknown;
   #changed = Promise.withResolvers<void>();
+  /** Resolved when commands may be read: when the client has proved what it has to, or the session has ended. */
+  readonly #admitted = Promise.withResolvers<void>();
 
   /** Takes over both connections. */
   constructor(parts: TandemSessionParts) {
@@ -94,6 +97,7 @@ export class TandemSession {
     if (control.lost.aborted) orphaned();
     control.lost.addEventListener("abort", orphaned);
     data.onClose(() => control.lost.removeEventListener("abort", orphaned));
+    if (this.#challenge === undefined) this.#admitted.resolve();
     await this.#takeFirst();
     const reading = this.#readAll();
     try {
@@ -101,6 +105,7 @@ export class TandemSession {
     } finally {
       this.#ended = true;
       this.#tell();
+      this.#admitted.resolve();
       data.close();
       this.#parts.channel.close();
       await reading;
@@ -120,6 +125,7 @@ export class TandemSession {
   async #readAll(): Promise<void> {
     const { control, host } = this.#parts;
     const { commandTimeoutMs } = host.limits;
+    await this.#admitted.promise;
     try {
       while (!this.#ended) {
         if (this.#queue.length >= MAX_OUTSTANDING_COMMANDS) {
@@ -142,7 +148,7 @@ export class TandemSession {
   /** Takes a command to the end of the queue; an `abort` works at once. */
   #take(body: Uint8Array): void {
     const text = readCommand(body);
-    if (text instanceof TandemError || text.verb !== "abort") {
+    if (text instanceof TandemError || text.verb !== "abort" || this.#challenge !== undefined) {
       this.#queue.push({ text, number: ++this.#lastNumber, abort: new AbortController() });
       this.#tell();
       return;
@@ -198,7 +204,8 @@ export class TandemSession {
     const look = () => {
       this.#link.skipNothing();
       if (data.ended || data.isClosed) end();
-      else if (this.#running === undefined) watch();
+      // The body of a put may be here before its command; more of it is not read.
+      else if (this.#running === undefined && data.bufferedBytes < HEADER_BYTES) watch();
     };
     const watch = () => data.fill().then(look, end);
     look();
@@ -269,6 +276,7 @@ export class TandemSession {
       if (text instanceof TandemError) throw text;
       const proof = await authenticate(text, challenge);
       this.#challenge = undefined;
+      this.#admitted.resolve();
       host.penalties.forgive(hostname);
       return proof;
     } catch (error) {

@@ -55,13 +55,13 @@ export class RawConnection implements Disposable {
   readonly address: string;
   /** How long each wait may take, in milliseconds. */
   patienceMs: number = DEADLINE_MS;
-  readonly #conn: Deno.TcpConn;
+  readonly #conn: Deno.TcpConn | Deno.TlsConn;
   #buffer: Uint8Array | undefined;
   #closed = false;
 
   /** Takes over an open connection. */
-  constructor(conn: Deno.TcpConn) {
-    conn.setNoDelay(true);
+  constructor(conn: Deno.TcpConn | Deno.TlsConn) {
+    if ("setNoDelay" in conn) conn.setNoDelay(true);
     this.#conn = conn;
     const { hostname, port } = conn.localAddr;
     this.address = `${hostname}:${port}`;
@@ -303,8 +303,9 @@ export function isRefusal(error: unknown): boolean {
   return error instanceof Deno.errors.ConnectionRefused || isReset(error);
 }
 
-/** Whether the other side has closed while bytes were under way. */
+/** Whether the other side has closed while bytes were under way; with TLS also without its end mark. */
 export function isReset(error: unknown): boolean {
   return error instanceof Deno.errors.ConnectionReset ||
-    error instanceof Deno.errors.BrokenPipe;
+    error instanceof Deno.errors.BrokenPipe ||
+    error instanceof Deno.errors.UnexpectedEof;
 }

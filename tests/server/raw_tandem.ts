@@ -156,22 +156,31 @@ function codeOf(error: Json): string {
 export interface Welcomed extends Disposable {
   readonly control: RawConnection;
   readonly ticket: string;
+  /** What is to be proved over, where the server wants a secret. */
+  readonly nonce: string | undefined;
 }
 
+/** Opens a connection to a server's one port. */
+export type Door = (server: TandemServer) => Promise<RawConnection>;
+
+/** Without TLS. */
+const openDoor: Door = ({ addr }) => RawConnection.open(addr.hostname, addr.port);
+
 /** Opens a control connection, sends a first command with a sign, and takes the ticket. */
-export async function welcomed(server: TandemServer, first = "ls"): Promise<Welcomed> {
-  const control = await RawConnection.open(server.addr.hostname, server.addr.port);
+export async function welcomed(server: TandemServer, first = "ls", door = openDoor): Promise<Welcomed> {
+  const control = await door(server);
   try {
     await control.send(framed(first));
     const reader = new MessageReader(control);
     assertEquals(await reader.header(), { sign: "+", value: 0 });
     const { sign, value } = await reader.header();
     assertEquals(sign, "+");
-    const { tandem, ticket } = await reader.unseal(value);
+    const { tandem, ticket, nonce } = await reader.unseal(value);
     assertEquals(tandem, 1);
     assert(typeof ticket === "string");
     assertMatch(ticket, /^[0-9a-f]{32}$/);
-    return { control, ticket, [Symbol.dispose]: () => control.close() };
+    assert(nonce === undefined || typeof nonce === "string");
+    return { control, ticket, nonce, [Symbol.dispose]: () => control.close() };
   } catch (error) {
     control.close();
     throw error;
@@ -197,17 +206,17 @@ export class RawTandem extends MessageReader implements Disposable {
   }
 
   /** Opens a session. Its next command is number 1. */
-  static async open(server: TandemServer): Promise<RawTandem> {
-    const session = await RawTandem.begin(server, command("ping"));
+  static async open(server: TandemServer, door = openDoor): Promise<RawTandem> {
+    const session = await RawTandem.begin(server, command("ping"), door);
     assertEquals(await session.object(), {});
     return session;
   }
 
   /** Opens a session and sends `first` as the first command, with whatever belongs to it. */
-  static async begin(server: TandemServer, first: Uint8Array): Promise<RawTandem> {
-    const { control, ticket } = await welcomed(server);
+  static async begin(server: TandemServer, first: Uint8Array, door = openDoor): Promise<RawTandem> {
+    const { control, ticket } = await welcomed(server, "ls", door);
     try {
-      const data = await RawConnection.open(server.addr.hostname, server.addr.port);
+      const data = await door(server);
       await data.send(joined(ticketMessage(ticket), first));
       return new RawTandem(control, data);
     } catch (error) {

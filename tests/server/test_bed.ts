@@ -71,7 +71,7 @@ export function testBed(options: ServeOptions = {}): TestBed {
       }
     },
     async survives(attack) {
-      await survives(server, root, attack);
+      await survives(server, root, attack, options.secret === undefined ? {} : { secret: options.secret });
       assertEquals(log.internalErrors(), []);
     },
     async [Symbol.asyncDispose]() {

@@ -6,7 +6,14 @@
  */
 
 import { createHash } from "node:crypto";
-import { type Client, connect, type ConnectOptions, type ServeOptions, type TandemServer } from "../../mod.ts";
+import {
+  type Client,
+  connect,
+  type ConnectOptions,
+  type Secret,
+  type ServeOptions,
+  type TandemServer,
+} from "../../mod.ts";
 import { serveForTest, type TempFolder, tempFolder } from "../helpers.ts";
 import { PATIENCE_MS, within } from "../net/deadline.ts";
 import { EventLog } from "../server/event_log.ts";
@@ -34,18 +41,22 @@ export interface BedOptions {
   readonly serve?: ServeOptions;
   /** What the proxy does. */
   readonly proxy?: ProxyOptions;
+  /** What both sides have; then everything is encrypted. */
+  readonly secret?: Secret;
   /** Makes the folders. Default: on disk. */
   readonly makeFolder?: () => TempFolder;
 }
 
 /** Makes a bed. */
-export async function openBed({ serve, proxy: how, makeFolder = tempFolder }: BedOptions = {}): Promise<Bed> {
+export async function openBed(options: BedOptions = {}): Promise<Bed> {
+  const { serve, proxy: how, secret, makeFolder = tempFolder } = options;
   await using stack = new AsyncDisposableStack();
   const { path: root } = stack.use(makeFolder());
   const { path: folder } = stack.use(makeFolder());
   const log = new EventLog();
   const limits = { shutdownGraceMs: 1_000, ...serve?.limits };
-  const server = serveForTest(root, { onEvent: log.record, ...serve, limits });
+  const both = secret === undefined ? {} : { secret };
+  const server = serveForTest(root, { onEvent: log.record, hostname: "127.0.0.1", ...both, ...serve, limits });
   stack.defer(() => within(server.shutdown(), PATIENCE_MS, "the end of the server"));
   const proxy = stack.use(await Proxy.open(server.addr.port, how));
   const clients = stack.use(new AsyncDisposableStack());
@@ -57,7 +68,7 @@ export async function openBed({ serve, proxy: how, makeFolder = tempFolder }: Be
     log,
     proxy,
     async connect(options = {}) {
-      const client = await connectTo(proxy.port, options);
+      const client = await connectTo(proxy.port, { ...both, ...options });
       clients.defer(() => within(client.close(), PATIENCE_MS, "close()"));
       return client;
     },

@@ -33,8 +33,20 @@ export interface Flip extends Place {
 
 /** Where a connection is cut. */
 export interface Cut extends Place {
+  /** The record of TLS from whose beginning the offset is counted, which then may be less than 0. Default: from that of the stream. */
+  readonly record?: number;
   /** Whether both ends see an end of the stream, or a reset. */
   readonly how: "fin" | "rst";
+}
+
+/** One record of TLS. */
+export interface RecordPlace {
+  /** The connection's number. */
+  readonly connection: number;
+  /** The direction. */
+  readonly direction: Direction;
+  /** The record's number in that stream, from 0. */
+  readonly record: number;
 }
 
 /** Where everything stands still: when as many bytes have gone that way, over all connections since {@linkcode Proxy.stopAfter}. */
@@ -53,6 +65,10 @@ export interface ProxyOptions {
   readonly flip?: Flip;
   /** Cuts a connection. */
   readonly cut?: Cut;
+  /** From where on nothing more comes through, and no end either. */
+  readonly mute?: Place;
+  /** What goes on in place of each record of TLS. */
+  readonly change?: (record: Uint8Array, place: RecordPlace) => Uint8Array;
   /** Whether what came in is kept, as it was before a bit was turned over. Default: no. */
   readonly record?: boolean;
 }
@@ -142,12 +158,14 @@ export class Proxy implements AsyncDisposable {
     };
     const between = (from: Socket, to: Socket, direction: Direction) => {
       const at = (place: Place | undefined) => place?.connection === number && place.direction === direction;
-      const { delayMs, record, flip, cut: cutting } = this.#options;
+      const { delayMs, record, flip, cut: cutting, mute, change } = this.#options;
       return new Stream(from, to, {
         delayMs: delayMs ?? 0,
         record: record ?? false,
         flip: at(flip) ? flip : undefined,
-        cutOffset: at(cutting) ? cutting?.offset : undefined,
+        cut: at(cutting) ? cutting : undefined,
+        muteOffset: at(mute) ? mute?.offset : undefined,
+        change: change && ((bytes, record) => change(bytes, { connection: number, direction, record })),
         onCut: () => cut(cutting?.how ?? "rst"),
         passes: (count) => this.#passes(direction, count),
       });

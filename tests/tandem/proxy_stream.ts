@@ -7,6 +7,7 @@
 
 import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
+import { RecordStarts } from "../net/tls_records.ts";
 
 /** How much is on its way before the sender has to wait, in bytes: with 25 ms that is 640 MB/s. */
 const WINDOW_BYTES = 16 * 1024 * 1024;
@@ -19,8 +20,12 @@ export interface StreamOptions {
   readonly record: boolean;
   /** Turns a bit over. */
   readonly flip: { readonly offset: number; readonly bit: number } | undefined;
-  /** How many bytes go through before the connection is cut. */
-  readonly cutOffset: number | undefined;
+  /** How many bytes go through before the connection is cut; or which record of TLS it is cut at, and how many bytes behind its beginning. */
+  readonly cut: { readonly offset: number; readonly record?: number } | undefined;
+  /** How many bytes go through before nothing more does, with no end. */
+  readonly muteOffset: number | undefined;
+  /** What goes on in place of a record of TLS; then whole records alone do. */
+  readonly change: ((record: Uint8Array, number: number) => Uint8Array) | undefined;
   /** Cuts it. */
   onCut(): void;
   /** How many of so many bytes may go through, and nothing ever after; undefined for all of them. */
@@ -47,6 +52,10 @@ export class Stream {
   #onItsWayBytes = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #stopped = false;
+  readonly #starts = new RecordStarts();
+  /** The beginning of a record that is still to come. */
+  #pending: Uint8Array = new Uint8Array();
+  #changed = 0;
 
   /** Moves what `from` gives to `to`. */
   constructor(from: Socket, to: Socket, options: StreamOptions) {
@@ -68,19 +77,41 @@ export class Stream {
     const before = this.bytes;
     this.bytes += bytes.length;
     if (this.#options.record) this.#recorded.push(Uint8Array.from(bytes));
-    const { flip, cutOffset } = this.#options;
+    const { flip, cut, change, muteOffset } = this.#options;
     if (flip !== undefined && flip.offset >= before && flip.offset < this.bytes) {
       const at = flip.offset - before;
       bytes[at] = (bytes[at] ?? 0) ^ 1 << flip.bit;
       this.flipped = true;
     }
     if (this.#stopped) return;
-    if (cutOffset !== undefined && cutOffset <= this.bytes) return this.#cut(bytes.subarray(0, cutOffset - before));
+    if (cut?.record !== undefined) this.#starts.push(bytes);
+    const start = cut?.record === undefined ? 0 : this.#starts.of(cut.record);
+    const cutOffset = cut === undefined || start === undefined ? Infinity : start + cut.offset;
+    if (cutOffset <= this.bytes) return this.#cut(bytes.subarray(0, Math.max(cutOffset - before, 0)));
+    if (muteOffset !== undefined && muteOffset < this.bytes) {
+      this.#send(bytes.subarray(0, muteOffset - before));
+      this.#stopped = true;
+      return;
+    }
+    if (change !== undefined) return this.#sendChanged(bytes, change);
     const passes = this.#options.passes(bytes.length);
     if (passes === undefined) return this.#send(bytes);
     this.#send(bytes.subarray(0, passes));
     this.#stopped = true;
     this.#from.pause();
+  }
+
+  #sendChanged(bytes: Uint8Array, change: (record: Uint8Array, number: number) => Uint8Array): void {
+    let rest: Uint8Array = Buffer.concat([this.#pending, bytes]);
+    for (;;) {
+      const starts = new RecordStarts();
+      starts.push(rest);
+      const end = starts.of(1);
+      if (end === undefined || end > rest.length) break;
+      this.#send(change(rest.slice(0, end), this.#changed++));
+      rest = rest.subarray(end);
+    }
+    this.#pending = rest;
   }
 
   /** Lets the last bytes through, and cuts the connection when they are gone. */
