@@ -24,22 +24,22 @@
  */
 
 export { connect, type ConnectOptions, type TlsOptions } from "./src/client/connect.ts";
-export {
-  type CallOptions,
-  Client,
-  type DownloadOptions,
-  type GetIntoOptions,
-  type GetOptions,
-  type HashOptions,
-  type PutOptions,
-  type RecursiveOptions,
-  type RemoteEntry,
-  type RenameOptions,
-  type StoreOptions,
-  type TransferResult,
-  type UploadOptions,
-  type VerifyOptions,
-} from "./src/client/client.ts";
+export { Client } from "./src/client/client.ts";
+export type {
+  CallOptions,
+  DownloadOptions,
+  GetIntoOptions,
+  GetOptions,
+  HashOptions,
+  PutOptions,
+  RecursiveOptions,
+  RemoteEntry,
+  RenameOptions,
+  StoreOptions,
+  TransferResult,
+  UploadOptions,
+  VerifyOptions,
+} from "./src/client/options.ts";
 export { downloadInRanges, type RangesOptions } from "./src/client/ranges.ts";
 export type { ByteSink } from "./src/net/bulk.ts";
 export type { OnExistWord } from "./src/protocol/tandem_command.ts";

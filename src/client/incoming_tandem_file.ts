@@ -9,7 +9,8 @@ import { TandemError } from "../errors.ts";
 import { untilAborted } from "../net/abort.ts";
 import type { BulkOptions, ByteSink } from "../net/bulk.ts";
 import type { Checksum } from "../net/checksum.ts";
-import { IncomingBody, type TandemLink } from "../net/tandem_link.ts";
+import { IncomingBody } from "../net/incoming_body.ts";
+import type { TandemLink } from "../net/tandem_link.ts";
 import { AnsweredError, type FileInfo, parseChecksums } from "../protocol/tandem_result.ts";
 import type { IncomingFile, IncomingInfo } from "./exchange.ts";
 

@@ -11,7 +11,8 @@
 import { basename, dirname } from "node:path";
 import { TandemError } from "../errors.ts";
 import { openLanding } from "../store/landing.ts";
-import { type CallOptions, type Client, failLocally, type TransferResult } from "./client.ts";
+import { type Client, failLocally } from "./client.ts";
+import type { CallOptions, TransferResult } from "./options.ts";
 
 /** How large the ranges are, in bytes: many more than sessions, so that a slow one does not hold up the end. */
 const RANGE_BYTES = 16 * 1024 * 1024;

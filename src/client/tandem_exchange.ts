@@ -13,13 +13,14 @@
  */
 
 import { asTandemError, ProtocolError, TandemError } from "../errors.ts";
-import { type ClientLimits, MAX_OUTSTANDING_COMMANDS, MAX_TREE_BYTES, SMALL_FILE_BYTES } from "../limits.ts";
+import { type ClientLimits, MAX_OUTSTANDING_COMMANDS, SMALL_FILE_BYTES } from "../limits.ts";
 import { abortError, untilAborted } from "../net/abort.ts";
 import type { Channel } from "../net/channel.ts";
-import { Checksum, emptySha256, hashOf, hexOf } from "../net/checksum.ts";
-import { type BodyOptions, endsConnection, IncomingBody, type TandemLink } from "../net/tandem_link.ts";
+import { Checksum, emptySha256, hexOf } from "../net/checksum.ts";
+import { IncomingBody } from "../net/incoming_body.ts";
+import { endsConnection, type TandemLink } from "../net/tandem_link.ts";
 import type { RemotePath } from "../protocol/path.ts";
-import { type JsonObject, parseObject } from "../protocol/sealed.ts";
+import type { JsonObject } from "../protocol/sealed.ts";
 import { encodeTandemCommand, type PutCommand, type TandemCommand } from "../protocol/tandem_command.ts";
 import {
   AnsweredError,
@@ -41,33 +42,13 @@ import type {
   PutResult,
   PutSource,
 } from "./exchange.ts";
+import { EntryLines } from "./entry_lines.ts";
 import { IncomingTandemFile } from "./incoming_tandem_file.ts";
+import { OutgoingFile } from "./outgoing_file.ts";
+import { type Turn, Turns } from "./turns.ts";
 
 /** How the first command reaches the server: behind the ticket. */
 export type SendFirst = (command: Uint8Array) => Promise<void>;
-
-/** Turns, one after the other. */
-class Turns {
-  #last: Promise<void> = Promise.resolve();
-
-  /** Takes the next turn: `come` is resolved when all before it have ended. */
-  take(): Turn {
-    const come = this.#last;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#last = come.then(() => promise);
-    return { come, end: resolve };
-  }
-
-  /** Resolved when all turns that were taken have ended. */
-  get ended(): Promise<void> {
-    return this.#last;
-  }
-}
-
-interface Turn {
-  readonly come: Promise<void>;
-  end(): void;
-}
 
 /** A command that was sent, and its turn to read the result. */
 interface Sent {
@@ -109,7 +90,7 @@ export class TandemExchange implements Exchange {
     return await this.#ask({ verb: "ls", path, ...(recursive ? { recursive } : {}) }, signal, async () => {
       const checksum = new Checksum();
       const body = new IncomingBody(this.#link);
-      const lines = new Lines();
+      const lines = new EntryLines();
       await body.receive(lines, SMALL_FILE_BYTES, { ...this.#limits, checksum });
       const sums = parseChecksums(await this.#receive());
       if (!checksum.fits(sums)) {
@@ -455,128 +436,4 @@ function joined(messages: readonly Uint8Array[]): Uint8Array {
 
 function ignoreAnswer(error: unknown): void {
   if (!(error instanceof AnsweredError)) throw error;
-}
-
-/** How a file goes out. */
-interface OutgoingOptions extends Omit<BodyOptions, "checksum"> {
-  /** Whether SHA-256 is sent along. */
-  readonly digest: boolean;
-}
-
-/** A file that goes out. */
-class OutgoingFile {
-  /** How many bytes of it have gone out. */
-  sentBytes = 0;
-  /** What went wrong on this side, if that came before the server's word. */
-  failure: unknown;
-  readonly #link: TandemLink;
-  readonly #source: PutSource;
-  readonly #options: OutgoingOptions;
-  readonly #stop = new AbortController();
-  #before = emptySha256();
-  #crc32 = "";
-
-  constructor(link: TandemLink, source: PutSource, options: OutgoingOptions) {
-    this.#link = link;
-    this.#source = source;
-    this.#options = options;
-  }
-
-  /** Has it end at the next chunk. */
-  stop(reason: TandemError): void {
-    this.#stop.abort(reason);
-  }
-
-  /**
-   * Where to begin, if the server has `bytes` of the file with that hash: there,
-   * if that is how the file begins, else at 0.
-   */
-  async prefix(bytes: number, sha256: string | undefined): Promise<number> {
-    const source = this.#source;
-    if (bytes === 0 || sha256 === undefined || source.seek === undefined || bytes > (source.sizeBytes ?? 0)) return 0;
-    const hash = await this.#link.working(hashOf(source, bytes, this.#options.signal));
-    if (hash !== undefined && hexOf(hash) === sha256) {
-      this.#before = hash;
-      return bytes;
-    }
-    source.seek(0);
-    return 0;
-  }
-
-  /** Sends it from `offset` on, with its end and its checksums; or, if that fails, an error in place of the rest. */
-  async send(offset: number): Promise<void> {
-    const { signal, digest, ...options } = this.#options;
-    const checksum = new Checksum(digest ? this.#before : undefined);
-    const signals = signal === undefined ? [this.#stop.signal] : [this.#stop.signal, signal];
-    try {
-      const sizeBytes = this.#source.sizeBytes === undefined ? undefined : this.#source.sizeBytes - offset;
-      const onProgress = (bytes: number) => options.onProgress?.(offset + bytes);
-      this.sentBytes = await this.#link.sendBody(this.#source, sizeBytes, {
-        ...options,
-        onProgress,
-        checksum,
-        signal: AbortSignal.any(signals),
-      });
-      await this.#link.endBody();
-      const sums = checksum.result();
-      this.#crc32 = sums.crc32;
-      await this.#link.sendObject({ ...sums });
-      await this.#link.flush();
-    } catch (error) {
-      if (!this.#stop.signal.aborted) this.failure = error;
-      if (!endsConnection(error)) await this.breakOff(asTandemError(error));
-      throw error;
-    }
-  }
-
-  /** Sends an error in place of what the server waits for. */
-  async breakOff(error: TandemError): Promise<void> {
-    await this.#link.sendError(error);
-    await this.#link.flush();
-  }
-
-  /** Makes sure that the server has stored what was sent. */
-  compare(stored: JsonObject, offset: number): void {
-    const sums = parseChecksums(stored);
-    if (sums.crc32 === this.#crc32 && stored["size"] === offset + this.sentBytes) return;
-    throw new ProtocolError("the server says that it has stored something else than was sent");
-  }
-}
-
-/** Lines of JSON, each an entry of a listing, as they come. */
-class Lines {
-  readonly #entries: Entry[] = [];
-  readonly #decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-  #rest = "";
-  #bytes = 0;
-  #fault: unknown;
-
-  /** Takes the next bytes. What is wrong with them is only told at the end, when it is sure that they are what was sent. */
-  write(bytes: Uint8Array): void {
-    this.#bytes += bytes.length;
-    if (this.#bytes > MAX_TREE_BYTES) {
-      throw new ProtocolError(`a listing of over ${MAX_TREE_BYTES} bytes came`);
-    }
-    if (this.#fault !== undefined) return;
-    try {
-      const lines = (this.#rest + this.#decoder.decode(bytes, { stream: true })).split("\n");
-      this.#rest = lines.pop() ?? "";
-      for (const line of lines) this.#entries.push(entryOf(line));
-    } catch (error) {
-      this.#fault = error;
-    }
-  }
-
-  /** All entries. */
-  entries(): Entry[] {
-    if (this.#fault !== undefined) throw new ProtocolError("a listing is none", { cause: this.#fault });
-    if (this.#rest !== "") throw new ProtocolError("a listing ends inside a line");
-    return this.#entries;
-  }
-}
-
-function entryOf(line: string): Entry {
-  const object = parseObject(line);
-  if (object === undefined) throw new ProtocolError("a line of a listing is no JSON object");
-  return parseEntry(object);
 }

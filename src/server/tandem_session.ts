@@ -30,7 +30,8 @@ import { AnsweredError } from "../protocol/tandem_result.ts";
 import { authenticate, type Challenge } from "./authentication.ts";
 import type { CommandEvent } from "./events.ts";
 import type { SessionHost } from "./session.ts";
-import { type AnsweredVerb, answerTandem, drainPut } from "./tandem_exchange.ts";
+import { type AnsweredVerb, answerTandem } from "./tandem_exchange.ts";
+import { drainPut } from "./tandem_put.ts";
 
 /** What a session in the tandem exchange is made of. */
 export interface TandemSessionParts {
