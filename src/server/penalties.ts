@@ -11,6 +11,7 @@
  */
 
 import { MAX_PENALTY_HOLD_MS } from "../limits.ts";
+import { unmapped } from "../net/channel.ts";
 
 /** The wait after the first failure, in milliseconds; it doubles with each further one. */
 const FIRST_WAIT_MS = 250;
@@ -86,8 +87,9 @@ export class Penalties {
 
 /** What counts as one address: of IPv6, the first 64 bits. */
 export function network(hostname: string): string {
-  if (!hostname.includes(":")) return hostname;
-  const [before = "", after] = (hostname.split("%")[0] ?? "").split("::");
+  const { hostname: address } = unmapped({ transport: "tcp", hostname, port: 0 });
+  if (!address.includes(":")) return address;
+  const [before = "", after] = (address.split("%")[0] ?? "").split("::");
   const head = before === "" ? [] : before.split(":");
   const tail = after === undefined || after === "" ? [] : after.split(":");
   const zeros = after === undefined ? 0 : 8 - head.length - tail.length;

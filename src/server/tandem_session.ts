@@ -30,6 +30,7 @@ import { AnsweredError } from "../protocol/tandem_result.ts";
 import { authenticate, type Challenge } from "./authentication.ts";
 import type { CommandEvent } from "./events.ts";
 import type { SessionHost } from "./session.ts";
+import type { TandemContext } from "./tandem_context.ts";
 import { type AnsweredVerb, answerTandem } from "./tandem_exchange.ts";
 import { drainPut } from "./tandem_put.ts";
 
@@ -117,7 +118,10 @@ export class TandemSession {
   async #takeFirst(): Promise<void> {
     const { data, host } = this.#parts;
     using _deadline = data.deadline(host.limits.commandTimeoutMs, "the first command");
-    const message = await data.message("tandem", MAX_TANDEM_COMMAND_BYTES);
+    let message;
+    do {
+      message = await data.message("tandem", MAX_TANDEM_COMMAND_BYTES);
+    } while (message !== END && isNothing(message.header));
     if (message === END) throw new TandemError("disconnected", "the data connection ended before its first command");
     this.#take(message.body);
   }
@@ -215,7 +219,6 @@ export class TandemSession {
   /** Answers one command; returns whether it was the last. */
   async #answer({ text, abort }: Pending): Promise<boolean> {
     const { id, channel, data, host } = this.#parts;
-    const { store, rights, limits } = host;
     const startedMs = performance.now();
     let movedBytes = 0;
     let failure: TandemError | undefined;
@@ -226,22 +229,15 @@ export class TandemSession {
       answered = true;
       await this.#link.sendError(error);
     };
-    const isProof = this.#challenge !== undefined;
+    const challenge = this.#challenge;
+    const onProgress = (bytes: number) => movedBytes = bytes;
     try {
-      const command = isProof ? { verb: "auth" as const } : await this.#judge(text, refuse);
-      if (command.verb === "auth") {
-        const proof = await this.#authenticate(text);
-        answered = true;
-        await this.#link.sendObject(proof);
-      } else if (command.verb === "quit") {
+      const result = challenge === undefined
+        ? await this.#perform(text, { signal: abort.signal, refuse, onProgress })
+        : await this.#authenticate(text, challenge);
+      if (result === undefined) {
         last = true;
       } else {
-        const context = { store, rights, limits, link: this.#link, signal: abort.signal, refuse };
-        const onProgress = (bytes: number) => movedBytes = bytes;
-        const answerable = command as Extract<typeof command, { verb: AnsweredVerb }>;
-        // The body of a put must be read all the same.
-        if (abort.signal.aborted && command.verb !== "put") throw abortError(abort.signal);
-        const result = await answerTandem({ ...context, onProgress }, answerable);
         if (answered) throw abortError(abort.signal);
         answered = true;
         await this.#link.sendObject(result);
@@ -249,7 +245,7 @@ export class TandemSession {
     } catch (error) {
       failure = failureOf(error);
       if (!answered && !data.isClosed) await refuse(asTandemError(error));
-      if (isProof || data.isClosed || endsConnection(error)) {
+      if (challenge !== undefined || data.isClosed || endsConnection(error)) {
         last = true;
         this.#failure ??= failure;
       }
@@ -258,7 +254,7 @@ export class TandemSession {
       event: "command",
       session: id,
       peer: channel.peer,
-      ...(isProof ? { command: "auth" } : shownCommand(text)),
+      ...(challenge === undefined ? shownCommand(text) : { command: "auth" }),
       bytes: movedBytes,
       durationMs: Math.round(performance.now() - startedMs),
       outcome: failure?.code ?? "ok",
@@ -267,12 +263,25 @@ export class TandemSession {
     return last;
   }
 
+  /** Does what a command says; returns the last message of its result, or undefined if it is `quit`. */
+  async #perform(
+    text: CommandText | TandemError,
+    dealings: Pick<TandemContext, "signal" | "refuse" | "onProgress">,
+  ): Promise<JsonObject | undefined> {
+    const command = await this.#judge(text, dealings.refuse);
+    if (command.verb === "quit") return undefined;
+    const { store, rights, limits } = this.#parts.host;
+    const { signal } = dealings;
+    // The body of a put must be read all the same.
+    if (signal.aborted && command.verb !== "put") throw abortError(signal);
+    const answerable = command as Extract<typeof command, { verb: AnsweredVerb }>;
+    return await answerTandem({ store, rights, limits, link: this.#link, ...dealings }, answerable);
+  }
+
   /** Who cannot prove that it has the secret waits for its answer, and that is the last one. */
-  async #authenticate(text: CommandText | TandemError): Promise<JsonObject> {
+  async #authenticate(text: CommandText | TandemError, challenge: Challenge): Promise<JsonObject> {
     const { host, channel } = this.#parts;
     const { hostname } = channel.remoteAddr;
-    const challenge = this.#challenge;
-    if (challenge === undefined) throw new TandemError("bad-request", "there is nothing to prove");
     try {
       if (text instanceof TandemError) throw text;
       const proof = await authenticate(text, challenge);
@@ -289,6 +298,7 @@ export class TandemSession {
   /** The command that came. What is none is refused; the body that follows a put is read all the same. */
   async #judge(text: CommandText | TandemError, refuse: (error: TandemError) => Promise<void>): Promise<TandemCommand> {
     if (text instanceof TandemError) throw text;
+    if (text.verb === "auth") throw new TandemError("unsupported", "there is no secret to be proved here, or it was");
     const { nameRules, limits } = this.#parts.host;
     try {
       return parseTandemCommand(text, nameRules);
