@@ -14,10 +14,10 @@ import {
   ROOT,
   TandemError,
 } from "../../mod.ts";
-import { pemFile, SECRET_FILE, secretOf, warnOfTrust } from "./credentials.ts";
+import { pemFile, SECRET_FILE, secretOf, warnOfTrust, warnOfUnseenSecret } from "./credentials.ts";
 import { EXIT_CODES, EXIT_HUNG_UP, EXIT_INTERRUPTED, EXIT_TERMINATED } from "./exit_codes.ts";
 import { type Flag, oneOf, type ParsedArgs, parseFlags, secondsAsMs, usage, wholeNumber } from "./flags.ts";
-import { parseHost } from "./host.ts";
+import { isLoopback, parseHost } from "./host.ts";
 import { Output } from "./output.ts";
 import { runLines, terminalLines, textLines } from "./lines.ts";
 import { printHelp } from "./print_help.ts";
@@ -128,6 +128,8 @@ async function runSession(
   try {
     const lines = script === undefined ? undefined : await textLines(script);
     const security = securityOf(options);
+    const isClear = security.secret === undefined && security.tls === undefined;
+    if (isClear && !isLoopback(target.hostname) && !options.has("quiet")) warnOfUnseenSecret();
     const connection: ConnectOptions = {
       ...target,
       ...security,

@@ -106,18 +106,34 @@ export function pemFile(args: ParsedArgs, flag: string): string | undefined {
   throw usage(`--${flag} ${path}: it is not PEM text`, "a certificate begins with -----BEGIN CERTIFICATE-----");
 }
 
+/**
+ * Says that a secret in the environment would not have been seen, where
+ * everything goes out in clear for want of one: it may have been meant.
+ */
+export function warnOfUnseenSecret(): void {
+  const { state } = Deno.permissions.querySync({ name: "env", variable: SECRET_VARIABLE });
+  if (state === "granted") return;
+  writeStderr(
+    `tandem: not encrypted; ${SECRET_VARIABLE} was not looked at, for want of --allow-env=${SECRET_VARIABLE}`,
+  );
+}
+
 /** What adds authorities to those that Deno trusts, and so people who could stand in for a server with a secret. */
 const TRUST_VARIABLES = ["DENO_CERT", "DENO_TLS_CA_STORE", "NODE_EXTRA_CA_CERTS"];
 
-/** Says which authorities are trusted beside that of the secret, if any are. */
+/** Says which authorities are trusted beside that of the secret, if any are, and where keys are written to. */
 export function warnOfTrust(): void {
   const given = TRUST_VARIABLES.filter((name) => {
     const value = environment(name) ?? "";
     // Deno's own store vouches for public names only, and the server's is none.
     return value !== "" && !(name === "DENO_TLS_CA_STORE" && value === "mozilla");
   });
-  if (given.length === 0) return;
-  writeStderr(
-    `tandem: ${given.join(", ")}: whoever holds an authority that is named there can stand in for the server as well`,
-  );
+  if (given.length > 0) {
+    writeStderr(
+      `tandem: ${given.join(", ")}: whoever holds an authority that is named there can stand in for the server as well`,
+    );
+  }
+  if (environment("SSLKEYLOGFILE")) {
+    writeStderr("tandem: SSLKEYLOGFILE: whoever reads that file can read what is sent");
+  }
 }

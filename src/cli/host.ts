@@ -61,3 +61,9 @@ function decodePath(path: string): string {
     throw usage(`"${path}" is no path of a URL`);
   }
 }
+
+/** Whether only this machine can be meant by an address. */
+export function isLoopback(hostname: string): boolean {
+  return hostname === "localhost" || hostname === "::1" ||
+    /^127(\.[0-9]{1,3}){3}$/.test(hostname);
+}

@@ -16,9 +16,10 @@ import {
   type ServerLimits,
   type TandemServer,
 } from "../../mod.ts";
-import { pemFile, SECRET_FILE, SECRET_VARIABLE, secretOf } from "./credentials.ts";
+import { pemFile, SECRET_FILE, SECRET_VARIABLE, secretOf, warnOfUnseenSecret } from "./credentials.ts";
 import { EXIT_INTERRUPTED } from "./exit_codes.ts";
 import { byteCount, type Flag, oneOf, type ParsedArgs, parseFlags, secondsAsMs, usage, wholeNumber } from "./flags.ts";
+import { isLoopback } from "./host.ts";
 import { printHelp } from "./print_help.ts";
 import { serverLogLine } from "./server_log.ts";
 import { printable, writeStderr, writeStdout } from "./terminal.ts";
@@ -181,11 +182,6 @@ function assertSafe(args: ParsedArgs, { secret }: Access, hostname = "127.0.0.1"
   );
 }
 
-function isLoopback(hostname: string): boolean {
-  return hostname === "localhost" || hostname === "::1" ||
-    /^127(\.[0-9]{1,3}){3}$/.test(hostname);
-}
-
 function portRange(args: ParsedArgs): PortRange | undefined {
   const text = args.text("data-ports");
   if (text === undefined) return undefined;
@@ -246,7 +242,12 @@ function greet(server: TandemServer, args: ParsedArgs, { secret, newSecret, tls 
     : args.has("write")
     ? "clients may add files"
     : "read-only";
-  const who = secret === undefined ? "" : ", encrypted, to whoever has the secret";
+  const who = secret !== undefined
+    ? ", encrypted, to whoever has the secret"
+    : isLoopback(hostname)
+    ? ""
+    : `, ${tls === undefined ? "unencrypted" : "encrypted"}, to anybody who gets here`;
+  if (tls === undefined && secret === undefined && !isLoopback(hostname)) warnOfUnseenSecret();
   writeStderr(
     `sharing ${printable(args.words[0] ?? ".")}, ${rights}${who}.${
       newSecret === undefined ? " To fetch from it:" : ""

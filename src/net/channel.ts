@@ -47,7 +47,7 @@ export class Channel implements Disposable {
   /** Takes over an open connection. */
   constructor(conn: Conn, nudgeAfterMs?: number) {
     // Two small writes with no answer between them would else wait 40 ms.
-    if (!isTls(conn)) conn.setNoDelay(true);
+    if (!isTls(conn)) noDelay(conn);
     this.#conn = conn;
     this.nudgeAfterMs = nudgeAfterMs;
     this.localAddr = unmapped(conn.localAddr);
@@ -339,6 +339,15 @@ export function timedOut(
     "timeout",
     `waited ${timeoutMs / 1_000} s for ${waitedFor} from ${peer}`,
   );
+}
+
+/** Has small writes go out at once. */
+export function noDelay(conn: Deno.TcpConn): void {
+  try {
+    conn.setNoDelay(true);
+  } catch {
+    // It has been reset already, which some systems say here: so will its first read.
+  }
 }
 
 /** Whether a connection is one with TLS. */

@@ -121,7 +121,9 @@ export class TandemLink {
 
   /** Takes messages that say nothing, as far as they have come. */
   skipNothing(): void {
-    while (NOTHING.every((byte, i) => this.channel.peek(HEADER_BYTES)[i] === byte)) {
+    for (;;) {
+      const next = this.channel.peek(HEADER_BYTES);
+      if (!NOTHING.every((byte, i) => byte === next[i])) return;
       this.channel.bufferedHeader("tandem");
     }
   }

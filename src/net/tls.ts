@@ -16,7 +16,7 @@ import { TandemError } from "../errors.ts";
 import { type Credentials, SERVER_NAME } from "../secret/certificate.ts";
 import type { Secret } from "../secret/secret.ts";
 import { whenAborted } from "./abort.ts";
-import { type Channel, formatAddress, unmapped } from "./channel.ts";
+import { type Channel, formatAddress, noDelay, unmapped } from "./channel.ts";
 import { isRefusal } from "./net_error.ts";
 
 /** What both ends must say that they speak inside TLS (RFC 7301). */
@@ -60,7 +60,7 @@ export async function shakeHands(
 ): Promise<Deno.TlsConn> {
   const { hostname, port } = unmapped(conn.remoteAddr);
   const address = formatAddress(hostname, port);
-  conn.setNoDelay(true);
+  noDelay(conn);
   let secured: Deno.TlsConn | undefined;
   try {
     const { name, caCerts } = trust;

@@ -20,8 +20,9 @@ export class Handshakes {
   readonly #unfinished = new Set<Deno.TlsConn>();
   #ended = Promise.withResolvers<void>();
 
-  /** Resolved when there is room for another one. */
-  async room(): Promise<void> {
+  /** Resolved when there is room for another one; `onFull` is called if that is not so at once. */
+  async room(onFull: () => void): Promise<void> {
+    if (this.#unfinished.size >= MAX_UNFINISHED_HANDSHAKES) onFull();
     while (this.#unfinished.size >= MAX_UNFINISHED_HANDSHAKES) await this.#ended.promise;
   }
 

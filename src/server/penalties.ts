@@ -85,10 +85,13 @@ export class Penalties {
   }
 }
 
+/** Where IPv4 addresses are the last 32 bits of IPv6 ones (RFC 6052). */
+const TRANSLATED = "64:ff9b::";
+
 /** What counts as one address: of IPv6, the first 64 bits. */
 export function network(hostname: string): string {
   const { hostname: address } = unmapped({ transport: "tcp", hostname, port: 0 });
-  if (!address.includes(":")) return address;
+  if (!address.includes(":") || address.startsWith(TRANSLATED)) return address;
   const [before = "", after] = (address.split("%")[0] ?? "").split("::");
   const head = before === "" ? [] : before.split(":");
   const tail = after === undefined || after === "" ? [] : after.split(":");

@@ -9,7 +9,7 @@
  */
 
 import { asTandemError, TandemError } from "../errors.ts";
-import { DEFAULT_SERVER_LIMITS, MAX_PENALTY_HOLD_MS, type ServerLimits } from "../limits.ts";
+import { DEFAULT_SERVER_LIMITS, MAX_PENALTY_HOLD_MS, MAX_UNFINISHED_HANDSHAKES, type ServerLimits } from "../limits.ts";
 import { Channel, type Conn, formatAddress, isTls, unmapped } from "../net/channel.ts";
 import type { PortRange } from "../net/data_port.ts";
 import { listenTls } from "../net/tls.ts";
@@ -21,7 +21,7 @@ import { DiskStore, LOCAL_NAME_RULES } from "../store/disk_store.ts";
 import type { FileStore } from "../store/file_store.ts";
 import type { ServerEvent } from "./events.ts";
 import { Handshakes } from "./handshakes.ts";
-import { Penalties } from "./penalties.ts";
+import { network, Penalties } from "./penalties.ts";
 import { Session, type SessionHost } from "./session.ts";
 import { Tickets } from "./tickets.ts";
 
@@ -122,6 +122,7 @@ class Server implements TandemServer {
   readonly #handshakes = new Handshakes();
   readonly #host: SessionHost;
   readonly #sessions = new Set<Session>();
+  /** How many of them come from each address, as {@linkcode network} counts. */
   readonly #perAddress = new Map<string, number>();
   /** Connections that count as sessions, or as what becomes one. */
   #admitted = 0;
@@ -188,7 +189,12 @@ class Server implements TandemServer {
     let failing = false;
     while (!this.#closing) {
       let conn: Conn;
-      await this.#handshakes.room();
+      await this.#handshakes.room(() =>
+        this.#warn(
+          "accept-failed",
+          `${MAX_UNFINISHED_HANDSHAKES} connections have not finished their handshake: nobody is accepted until one has gone`,
+        )
+      );
       try {
         conn = await this.#listener.accept();
       } catch (error) {
@@ -223,7 +229,7 @@ class Server implements TandemServer {
     if (this.#admitted >= maxSessions) {
       return new TandemError("busy", `${maxSessions} sessions are open`);
     }
-    if ((this.#perAddress.get(hostname) ?? 0) >= maxSessionsPerAddress) {
+    if ((this.#perAddress.get(network(hostname)) ?? 0) >= maxSessionsPerAddress) {
       return new TandemError("busy", `${maxSessionsPerAddress} sessions are open from ${hostname}`);
     }
     const waitMs = penalties.waitMs(hostname);
@@ -269,9 +275,10 @@ class Server implements TandemServer {
 
   #count(hostname: string, change: 1 | -1): void {
     this.#admitted += change;
-    const count = (this.#perAddress.get(hostname) ?? 0) + change;
-    if (count === 0) this.#perAddress.delete(hostname);
-    else this.#perAddress.set(hostname, count);
+    const from = network(hostname);
+    const count = (this.#perAddress.get(from) ?? 0) + change;
+    if (count === 0) this.#perAddress.delete(from);
+    else this.#perAddress.set(from, count);
   }
 
   /** Finishes the handshake of a connection; returns whether that worked. */
@@ -374,7 +381,8 @@ function listen(
     return credentials === undefined ? Deno.listen({ hostname, port }) : listenTls(hostname, port, credentials);
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
-    if (credentials !== undefined && error instanceof Deno.errors.InvalidData || error instanceof TypeError) {
+    // It fails with errors of several kinds.
+    if (credentials !== undefined && /\b(key|cert|certificate|pem)/i.test(text)) {
       throw new TandemError("usage", `the certificate or its key cannot be used: ${text}`, {
         cause: error,
         hint: "both as PEM text, the key without a passphrase, and the one for the certificate",

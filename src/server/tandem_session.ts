@@ -69,6 +69,8 @@ export class TandemSession {
   #lastNumber = -1;
   #ended = false;
   #draining = false;
+  /** Whether the data connection is being watched while no command runs. */
+  #watching = false;
   #failure: unknown;
   #changed = Promise.withResolvers<void>();
   /** Resolved when commands may be read: when the client has proved what it has to, or the session has ended. */
@@ -212,7 +214,12 @@ export class TandemSession {
       // The body of a put may be here before its command; more of it is not read.
       else if (this.#running === undefined && data.bufferedBytes < HEADER_BYTES) watch();
     };
-    const watch = () => data.fill().then(look, end);
+    // One at a time: the next rest finds the one of this one still waiting.
+    const watch = () => {
+      if (this.#watching) return;
+      this.#watching = true;
+      data.fill().finally(() => this.#watching = false).then(look, end);
+    };
     look();
   }
 
