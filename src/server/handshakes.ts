@@ -21,7 +21,7 @@ export class Handshakes {
   #ended = Promise.withResolvers<void>();
 
   /** Resolved when there is room for another one; `onFull` is called if that is not so at once. */
-  async room(onFull: () => void): Promise<void> {
+  async room(onFull: () => void = () => {}): Promise<void> {
     if (this.#unfinished.size >= MAX_UNFINISHED_HANDSHAKES) onFull();
     while (this.#unfinished.size >= MAX_UNFINISHED_HANDSHAKES) await this.#ended.promise;
   }

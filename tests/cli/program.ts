@@ -42,6 +42,8 @@ export interface StartOptions {
   readonly unread?: boolean;
   /** Added to the environment. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Whether `env` is all of its environment. */
+  readonly clearEnv?: boolean;
 }
 
 /** What a program has left behind. */
@@ -73,12 +75,13 @@ export class Running implements AsyncDisposable {
   /** Starts a program. */
   constructor(words: readonly string[], options: StartOptions = {}) {
     const [name = "", ...args] = words;
-    const { cwd, stdin, env, unread = false } = options;
+    const { cwd, stdin, env, clearEnv = false, unread = false } = options;
     this.#child = new Deno.Command(name, {
       args,
       stdin: stdin === undefined ? "null" : "piped",
       stdout: "piped",
       stderr: "piped",
+      clearEnv,
       ...(cwd === undefined ? {} : { cwd }),
       ...(env === undefined ? {} : { env }),
     }).spawn();
@@ -108,6 +111,11 @@ export class Running implements AsyncDisposable {
     if (this.#inputClosed) return;
     this.#inputClosed = true;
     await this.#input?.close().catch(() => {});
+  }
+
+  /** Its id. */
+  get pid(): number {
+    return this.#child.pid;
   }
 
   /** Sends it a signal. */

@@ -8,6 +8,7 @@
  * @module
  */
 
+import type { Credentials } from "../../mod.ts";
 import { assertEquals } from "../deps.ts";
 import { type Door, openDoor } from "../net/door.ts";
 import type { Received, Wire } from "../net/wire.ts";
@@ -41,6 +42,8 @@ export interface ScriptOptions {
   readonly hostname?: string;
   /** Whether a step resets a connection, which takes another kind of port. */
   readonly resets?: boolean;
+  /** What it shows and proves inside TLS. Default: it speaks no TLS. */
+  readonly credentials?: Credentials;
 }
 
 /** A running script. Disposing of it closes what it has open. */
@@ -70,8 +73,8 @@ export class ScriptedServer implements AsyncDisposable {
     options: ScriptOptions = {},
   ): Promise<ScriptedServer> {
     const stack = new AsyncDisposableStack();
-    const { hostname = "127.0.0.1", resets = false } = options;
-    const door = await openDoor({ hostname, canReset: resets });
+    const { hostname = "127.0.0.1", resets = false, credentials } = options;
+    const door = await openDoor({ hostname, canReset: resets, credentials });
     stack.use(door);
     return new ScriptedServer(door, stack, steps, options);
   }

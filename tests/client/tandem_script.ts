@@ -35,6 +35,9 @@ export const TICKET = "0123456789abcdef0123456789abcdef";
 /** The end of a body: BDY-1. */
 export const END = "+000000000";
 
+/** What a client may say at any time, and means nothing: MSG-7. */
+export const NOTHING = "-000000000";
+
 /** Any object of a message. */
 export type Parameters = Readonly<Record<string, unknown>>;
 
@@ -97,6 +100,7 @@ export function listingOf(...names: string[]): string {
 /** The next message of a connection, whose seal must fit. */
 async function takeSealed(wire: Wire): Promise<string> {
   const header = decoder.decode((await wire.take(10)).bytes);
+  if (header === NOTHING) return await takeSealed(wire);
   assertEquals(/^[+-]\d{9}$/.test(header), true, `no header: "${header}"`);
   const { bytes } = await wire.take(Number(header.slice(1)));
   const whole = decoder.decode(bytes);

@@ -14,7 +14,7 @@ export interface ConnectAttempt {
   readonly port: number;
   /** Whether nobody listened there. */
   refused: boolean;
-  /** What was written, each write by itself: the other end cannot tell them apart. */
+  /** What was written, inside TLS where it is, each write by itself: the other end cannot tell them apart. */
   readonly writes: Uint8Array[];
 }
 
@@ -26,9 +26,10 @@ export interface ConnectSpy extends Disposable {
   until(holds: (attempts: readonly ConnectAttempt[]) => boolean): Promise<void>;
 }
 
-/** Sets the spy: from now on `Deno.connect` is watched. */
+/** Sets the spy: from now on `Deno.connect` and `Deno.startTls` are watched. */
 export function spyOnConnect(): ConnectSpy {
-  const original = Deno.connect;
+  const { connect: original, startTls } = Deno;
+  const byConn = new WeakMap<Deno.Conn, ConnectAttempt>();
   const attempts: ConnectAttempt[] = [];
   const watchers = new Set<() => void>();
   const tell = () => watchers.forEach((look) => look());
@@ -39,19 +40,20 @@ export function spyOnConnect(): ConnectSpy {
     tell();
     try {
       const conn = await original(options);
-      const write = conn.write.bind(conn);
-      conn.write = (bytes) => {
-        attempt.writes.push(bytes.slice());
-        return write(bytes);
-      };
-      return conn;
+      byConn.set(conn, attempt);
+      return noteWrites(conn, attempt);
     } catch (error) {
       attempt.refused = error instanceof Deno.errors.ConnectionRefused;
       tell();
       throw error;
     }
   };
-  Object.assign(Deno, { connect: watched });
+  const watchedTls = async (conn: Deno.TcpConn, options?: Deno.StartTlsOptions) => {
+    const attempt = byConn.get(conn);
+    const secured = await startTls(conn, options);
+    return attempt === undefined ? secured : noteWrites(secured, attempt);
+  };
+  Object.assign(Deno, { connect: watched, startTls: watchedTls });
   return {
     attempts,
     until(holds) {
@@ -62,6 +64,16 @@ export function spyOnConnect(): ConnectSpy {
       return within(promise, PATIENCE_MS, "an attempt to connect")
         .finally(() => watchers.delete(look));
     },
-    [Symbol.dispose]: () => void Object.assign(Deno, { connect: original }),
+    [Symbol.dispose]: () => void Object.assign(Deno, { connect: original, startTls }),
   };
+}
+
+/** Has an attempt know what is written to a connection. */
+function noteWrites<C extends Deno.Conn>(conn: C, { writes }: ConnectAttempt): C {
+  const write = conn.write.bind(conn);
+  conn.write = (bytes) => {
+    writes.push(bytes.slice());
+    return write(bytes);
+  };
+  return conn;
 }

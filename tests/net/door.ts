@@ -6,8 +6,9 @@
  */
 
 import { type AddressInfo, createServer, type Socket } from "node:net";
+import type { Credentials } from "../../mod.ts";
 import { PATIENCE_MS, within } from "./deadline.ts";
-import { DenoPeer, NodePeer } from "./raw_peer.ts";
+import { DenoPeer, NodePeer, type RawPeer } from "./raw_peer.ts";
 import { Wire } from "./wire.ts";
 
 /** A port that takes connections. Disposing of it closes it. */
@@ -26,23 +27,34 @@ export interface DoorOptions {
   readonly port?: number;
   /** Whether its connections can be reset. */
   readonly canReset?: boolean;
+  /** What it shows and proves inside TLS. Default: it speaks no TLS. */
+  readonly credentials?: Credentials | undefined;
+  /** What it says that it speaks inside TLS. Default: `tandem/1`. */
+  readonly alpnProtocols?: readonly string[];
+  /** What stands between a connection and whoever takes it. Default: nothing. */
+  readonly through?: (peer: RawPeer) => RawPeer;
 }
 
 /** Listens on a port. */
 export async function openDoor(options: DoorOptions = {}): Promise<Door> {
-  const { hostname = "127.0.0.1", port = 0 } = options;
-  return options.canReset ? await openNodeDoor(hostname, port) : openDenoDoor(hostname, port);
+  const { hostname = "127.0.0.1", port = 0, credentials, alpnProtocols = ["tandem/1"], through } = options;
+  if (options.canReset) return await openNodeDoor(hostname, port);
+  return denoDoor(
+    credentials === undefined
+      ? Deno.listen({ hostname, port })
+      : Deno.listenTls({ hostname, port, ...credentials, alpnProtocols: [...alpnProtocols] }),
+    through,
+  );
 }
 
-function openDenoDoor(hostname: string, port: number): Door {
-  const listener = Deno.listen({ hostname, port });
+function denoDoor(listener: Deno.TcpListener | Deno.TlsListener, through = (peer: RawPeer) => peer): Door {
   return {
-    port: listener.addr.port,
+    port: (listener.addr as Deno.NetAddr).port,
     async accept() {
-      const accepting = listener.accept();
+      const accepting: Promise<Deno.TcpConn | Deno.TlsConn> = listener.accept();
       try {
         const conn = await within(accepting, PATIENCE_MS, "a connection");
-        return new Wire(new DenoPeer(conn));
+        return new Wire(through(new DenoPeer(conn)));
       } catch (error) {
         // If somebody comes after all, nobody is there to close it.
         accepting.then((conn) => conn.close(), () => {});

@@ -26,11 +26,11 @@ export interface RawPeer {
 
 /** A connection of Deno's. */
 export class DenoPeer implements RawPeer {
-  readonly #conn: Deno.TcpConn;
+  readonly #conn: Deno.TcpConn | Deno.TlsConn;
   #closed = false;
 
-  constructor(conn: Deno.TcpConn) {
-    conn.setNoDelay(true);
+  constructor(conn: Deno.TcpConn | Deno.TlsConn) {
+    if ("setNoDelay" in conn) conn.setNoDelay(true);
     this.#conn = conn;
   }
 

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { PATIENCE_MS } from "./deadline.ts";
+import { PATIENCE_MS, within } from "./deadline.ts";
 import { DenoPeer, type RawPeer } from "./raw_peer.ts";
 
 /** How much is read at once where the amount does not matter, in bytes. */
@@ -137,6 +137,20 @@ export async function connectWire(
   hostname = "127.0.0.1",
 ): Promise<Wire> {
   return new Wire(new DenoPeer(await Deno.connect({ hostname, port })));
+}
+
+/** Connects to a port inside TLS, to a server that an authority vouches for (SEC-5). */
+export async function connectSecretWire(port: number, authorityCert: string, hostname = "127.0.0.1"): Promise<Wire> {
+  const conn = await Deno.connect({ hostname, port });
+  const options = { hostname: "tandem.invalid", caCerts: [authorityCert], alpnProtocols: ["tandem/1"] };
+  const secured = await Deno.startTls(conn, options);
+  try {
+    await within(secured.handshake(), PATIENCE_MS, "a handshake");
+    return new Wire(new DenoPeer(secured));
+  } catch (error) {
+    secured.close();
+    throw error;
+  }
 }
 
 /** A time that will be over. */

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { TandemError } from "../../src/errors.ts";
 import { Authority } from "../../src/secret/certificate.ts";
@@ -48,8 +49,8 @@ for (const vector of vectors) {
       break;
     case "certificate":
       Deno.test(testName(vector, "Authority() makes the certificate of"), () => {
-        const { cert } = new Authority(Uint8Array.fromHex(vector.seed ?? fail()));
-        assertEquals(derOf(cert).toHex(), vector.certificate);
+        const { cert } = new Authority(Buffer.from(vector.seed ?? fail(), "hex"));
+        assertEquals(derOf(cert), vector.certificate);
       });
       break;
     default:
@@ -95,14 +96,17 @@ const slant = fc.array(fc.record({ capital: fc.boolean(), like: fc.constantFrom(
 });
 
 Deno.test("Secret() makes the same of a generated secret however it is written", () => {
-  fc.assert(fc.property(generated, slant, (digits, slants) => {
-    const written = [...digits].map((digit, i) => {
-      const { capital, like, hyphens } = slants[i] ?? fail();
-      const shown = like === "" ? digit : digit === "0" ? "o" : digit === "1" ? like : digit;
-      return (capital ? shown.toUpperCase() : shown) + "-".repeat(hyphens);
-    }).join("");
-    assertEquals(new Secret(written).authorityCert, new Secret(digits).authorityCert);
-  }), { numRuns: 200 });
+  fc.assert(
+    fc.property(generated, slant, (digits, slants) => {
+      const written = [...digits].map((digit, i) => {
+        const { capital, like, hyphens } = slants[i] ?? fail();
+        const shown = like === "" ? digit : digit === "0" ? "o" : digit === "1" ? like : digit;
+        return (capital ? shown.toUpperCase() : shown) + "-".repeat(hyphens);
+      }).join("");
+      assertEquals(new Secret(written).authorityCert, new Secret(digits).authorityCert);
+    }),
+    { numRuns: 200 },
+  );
 });
 
 Deno.test("Secret() refuses a generated secret in groups when any one digit is another, unless the check happens to fit", () => {

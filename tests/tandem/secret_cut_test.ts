@@ -10,7 +10,7 @@ import { type Client, TandemError } from "../../mod.ts";
 import { assert, assertEquals, assertGreater } from "../deps.ts";
 import { openDescriptors } from "../helpers.ts";
 import { sameBytes } from "../net/bytes.ts";
-import { PATIENCE_MS, within } from "../net/deadline.ts";
+import { forAll, PATIENCE_MS, within } from "../net/deadline.ts";
 import { SECRET } from "../net/secrets.ts";
 import { recordsOf } from "../net/tls_records.ts";
 import { eventually } from "../server/deadline.ts";
@@ -165,7 +165,7 @@ for (const verb of ["get", "put"] as const) {
         seen[key] = (seen[key] ?? 0) + 1;
       }
     };
-    await Promise.all(Array.from({ length: AT_ONCE }, work));
+    await forAll(Array.from({ length: AT_ONCE }, () => work), (work) => work());
     tell(`T9 ${verb}: ${cuts.length} cuts, ${JSON.stringify(seen)}`);
     for (const how of ["fin", "rst"]) {
       // At the beginning, between the two, and at the end.

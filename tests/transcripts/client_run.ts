@@ -19,7 +19,7 @@
  */
 
 import { Buffer } from "node:buffer";
-import { type ClientLimits, connect } from "../../mod.ts";
+import { type ClientLimits, connect, Secret } from "../../mod.ts";
 import { header } from "../client/scripted_server.ts";
 import { assertEquals, fail } from "../deps.ts";
 import { tempFolder } from "../helpers.ts";
@@ -28,6 +28,7 @@ import { PATIENCE_MS, within } from "../net/deadline.ts";
 import { closedPort, type Door, openDoor } from "../net/door.ts";
 import type { Wire } from "../net/wire.ts";
 import { isMessage } from "./messages.ts";
+import { NOTHING, withoutNothing } from "./nothing.ts";
 import { expectedResult, Operations } from "./operations.ts";
 import { bytesOfLine, type Line, linesOf, Run, shown, type Transcript, type Way } from "./transcript.ts";
 import { fillTree, readTree, type Tree } from "./tree.ts";
@@ -40,35 +41,39 @@ export interface ClientTranscript extends Transcript {
   readonly local?: Tree;
   /** What is in it afterwards. Default: the same. */
   readonly after?: Tree;
-  /** What the client is told to speak; `either` has it find out. Default: `plain`. */
+  /** What the client is told to speak; `either` has it find out. Default: `plain`, or `either` with a secret. */
   readonly mode?: "plain" | "tandem" | "either";
   /** What the client is told. */
   readonly limits?: Partial<ClientLimits>;
 }
 
 /** The members of a {@linkcode ClientTranscript}. */
-export const CLIENT_MEMBERS = ["lines", "host", "local", "after", "limits", "mode", "needs"] as const;
+export const CLIENT_MEMBERS = ["lines", "host", "local", "after", "limits", "mode", "needs", "secret"] as const;
 
 /** Runs a transcript in one way. */
 export async function runClientTranscript(transcript: ClientTranscript, way: Way): Promise<void> {
-  const { host = "127.0.0.1", local = {}, limits = {}, mode = "plain" } = transcript;
+  const { host = "127.0.0.1", local = {}, limits = {} } = transcript;
+  const secret = transcript.secret === undefined ? undefined : new Secret(transcript.secret);
+  const { mode = secret === undefined ? "plain" : "either" } = transcript;
   using folder = tempFolder();
   using _special = fillTree(folder.path, local);
   await Run.check(transcript, async (run) => {
     using stack = new DisposableStack();
     const spy = stack.use(spyOnConnect());
     const canReset = transcript.lines.includes("C< RST");
-    const door = stack.use(await openDoor({ hostname: host, canReset }));
+    const secured = secret === undefined ? {} : { credentials: secret.issueCredentials(), through: withoutNothing };
+    const door = stack.use(await openDoor({ hostname: host, canReset, ...secured }));
     const operations: Operations = new Operations(() => client, folder.path);
-    const client = await connect({
+    const connecting = connect({
       hostname: host,
       port: door.port,
       limits,
       onEvent: (event) => operations.tell(event),
       ...mode === "either" ? {} : { mode },
+      ...secret === undefined ? {} : { secret },
     });
     const server = stack.use(new ScriptedServer({ door, host, way, spy }));
-    await server.accept();
+    const [client] = await Promise.all([connecting, server.accept()]);
     try {
       await play(linesOf(transcript), run, server, operations);
     } finally {
@@ -171,8 +176,15 @@ class ScriptedServer implements Disposable {
     }
     const came = shown(await wire.take(bytesOfLine(line.what).length));
     // Here a command looks the same however it was written: but it must be one write.
-    const written = new TextDecoder().decode(this.#controlAttempt?.writes.shift());
+    const written = new TextDecoder().decode(this.#nextWrite());
     run.compare(line, came === line.what ? written : came);
+  }
+
+  /** What the client wrote next on the control connection, without what says nothing. */
+  #nextWrite(): Uint8Array | undefined {
+    const writes = this.#controlAttempt?.writes ?? [];
+    while (new TextDecoder().decode(writes[0]) === NOTHING) writes.shift();
+    return writes.shift();
   }
 
   /** The ticket and the first command must come in one write: two messages, whole. */

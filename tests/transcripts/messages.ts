@@ -4,6 +4,7 @@
  *
  *     C> +000000002ls            bytes, as in the plain exchange: a digit follows the sign
  *     C< TICKET                  the answer to that: +000000000, and a welcome
+ *     C< TICKET {nonce: NONCE}   the same with more in the welcome
  *     D> TICKET                  the message that shows the ticket
  *     C> +get a {offset: 3}      a command
  *     D< +{sha256: SHA(hello)}   an object (see `objects.ts`)
@@ -40,7 +41,7 @@ export function expanded(text: string): string {
 
 /** Whether a line writes a message, and not bytes. */
 export function isMessage(what: string): boolean {
-  return /^(damaged )?[+-](?!\d)/.test(what) || /^(TICKET|END)$|^(CHUNK|BODY|ENTRIES)( |$)/.test(what);
+  return /^(damaged )?[+-](?!\d)/.test(what) || /^END$|^TICKET( \{|$)|^(CHUNK|BODY|ENTRIES)( |$)/.test(what);
 }
 
 /** What a message says. */
@@ -84,10 +85,12 @@ export function bytesOfMessage(who: string, what: string, memory: Memory): Uint8
   const text = expanded(what);
   const [, keyword = "", rest = ""] = /^([A-Z]+) ?(.*)$/s.exec(text) ?? [];
   switch (keyword) {
-    case "TICKET":
+    case "TICKET": {
+      const welcome = { tandem: 1, ticket: memory.ticket, ...resolvedObject(rest, memory) };
       return who === "C"
-        ? Buffer.concat([Buffer.from(END), sealed(`{"tandem":1,"ticket":"${memory.ticket}"}`)])
+        ? Buffer.concat([Buffer.from(END), sealed(JSON.stringify(welcome))])
         : sealed(`data ${memory.ticket}\n{"tandem":1}`);
+    }
     case "END":
       return Buffer.from(END);
     case "CHUNK":
@@ -107,6 +110,11 @@ export function bytesOfMessage(who: string, what: string, memory: Memory): Uint8
     bytes[middle] = (bytes[middle] ?? 0) ^ 1;
   }
   return bytes;
+}
+
+/** What an object of a line says, or nothing. */
+function resolvedObject(text: string, memory: Memory): JsonRecord {
+  return text === "" ? {} : resolved(parseObject(text), memory) as JsonRecord;
 }
 
 function sealedSaid({ sign, line, object }: Said, memory: Memory): Uint8Array {
@@ -133,7 +141,7 @@ async function taken(who: string, text: string, wire: Wire, memory: Memory): Pro
   const [, keyword = "", rest = ""] = /^([A-Z]+) ?(.*)$/s.exec(text) ?? [];
   switch (keyword) {
     case "TICKET":
-      return await takenTicket(who, wire, memory);
+      return await takenTicket({ who, text, more: rest }, wire, memory);
     case "END": {
       const header = shownBytes(await wire.take(10));
       return header === END ? text : header;
@@ -158,14 +166,19 @@ async function taken(who: string, text: string, wire: Wire, memory: Memory): Pro
 }
 
 /** The ticket in either direction, each in one write. */
-async function takenTicket(who: string, wire: Wire, memory: Memory): Promise<string> {
+async function takenTicket(
+  { who, text, more }: { readonly who: string; readonly text: string; readonly more: string },
+  wire: Wire,
+  memory: Memory,
+): Promise<string> {
   if (who === "C") {
     const header = shownBytes(await wire.take(10));
     if (header !== END) return header;
   }
-  const expected = who === "C" ? "+{tandem: 1, ticket: TICKET}" : `+data ${memory.ticket} {tandem: 1}`;
+  const welcome = more === "" ? "+{tandem: 1, ticket: TICKET}" : `+{tandem: 1, ticket: TICKET, ${more.slice(1)}`;
+  const expected = who === "C" ? welcome : `+data ${memory.ticket} {tandem: 1}`;
   const came = await takenSaid(expected, wire, memory);
-  return came === expected ? "TICKET" : came;
+  return came === expected ? text : came;
 }
 
 async function takenBody(text: string, rest: string, wire: Wire, memory: Memory): Promise<string> {

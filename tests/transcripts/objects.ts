@@ -9,14 +9,20 @@
  *     {crc32: CRC(hello)}        of a text
  *     {sha256: SHA(hello)}       of a text
  *     {message: TEXT}            any text that is not empty
+ *     {nonce: NONCE}             the server's nonce, another one in each session
+ *     {nonce: OLD}               the one of the session before
+ *     {nonce: OWN}               the client's nonce
+ *     {proof: PROOF(client NONCE OWN)}    the HMAC of that text with the secret's key
+ *     {proof: OTHER(client NONCE OWN)}    the same with the key of another secret
  *
  * @module
  */
 
 import { Buffer } from "node:buffer";
-import { createHash } from "node:crypto";
+import { createHash, createHmac } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { fail } from "../deps.ts";
+import { keyOf } from "../net/secrets.ts";
 
 /** What a run has seen so far, and what it may be asked for again. */
 export class Memory {
@@ -26,6 +32,17 @@ export class Memory {
   version = "";
   /** The body that went over the wire last, in either direction. */
   body: Uint8Array = new Uint8Array();
+  /** The server's nonce that was told last, and the one before that. */
+  nonce = "0f1e2d3c4b5a69788796a5b4c3d2e1f0";
+  oldNonce = "";
+  /** The client's nonce that was told last. */
+  ownNonce = "5af0c3a51e2d4b69788796a5b4c3d2e1";
+  /** The secret of this session, as `tandem secret` would have made it. */
+  readonly secret: string;
+
+  constructor(secret = "") {
+    this.secret = secret;
+  }
 }
 
 /** A JSON value. */
@@ -70,6 +87,14 @@ export function shaOf(text: string): string {
   return createHash("sha256").update(text).digest("hex");
 }
 
+/** A secret that is nobody's in a transcript. */
+const OTHER_SECRET = "7sre-3can-yw15-27zg-82q5-0kp4-5xnx";
+
+/** The HMAC of a text under the key `proof` of a generated secret (SEC-3, SEC-6). */
+function proofOf(secret: string, text: string): string {
+  return createHmac("sha256", keyOf("proof", secret)).update(text).digest("hex");
+}
+
 /** The word of a value that is one. */
 function wordOf(value: Json): { readonly word: string; readonly of: string | undefined } | undefined {
   if (!isRecord(value) || !(WORD in value)) return undefined;
@@ -94,6 +119,17 @@ function meaningOf(word: string, of: string | undefined, memory: Memory): string
       return crcOf(of === undefined ? memory.body : Buffer.from(of));
     case "SHA":
       return of === undefined ? undefined : shaOf(of);
+    case "NONCE":
+      return memory.nonce;
+    case "OLD":
+      return memory.oldNonce;
+    case "OWN":
+      return memory.ownNonce;
+    case "PROOF":
+    case "OTHER": {
+      const text = of?.replaceAll(/NONCE|OLD|OWN/g, (inner) => meaningOf(inner, undefined, memory) ?? fail());
+      return proofOf(word === "PROOF" ? memory.secret : OTHER_SECRET, text ?? fail(`${word} of what?`));
+    }
   }
 }
 
@@ -125,9 +161,23 @@ function matchesWord(word: string, of: string | undefined, came: Json | undefine
       if (typeof came !== "string" || !/^[0-9a-f]{32}$/.test(came)) return false;
       memory.ticket = came;
       return true;
+    case "NONCE":
+      if (!isNonce(came) || came === memory.nonce) return false;
+      memory.oldNonce = memory.nonce;
+      memory.nonce = came;
+      return true;
+    case "OWN":
+      // Nobody's but its own, and another one each time.
+      if (!isNonce(came) || [memory.ownNonce, memory.nonce].includes(came)) return false;
+      memory.ownNonce = came;
+      return true;
     default:
       return came === (meaningOf(word, of, memory) ?? fail(`no word of a transcript: ${word}`));
   }
+}
+
+function isNonce(value: Json | undefined): value is string {
+  return typeof value === "string" && /^[0-9a-f]{32}$/.test(value);
 }
 
 function isRecord(value: Json | undefined): value is JsonRecord {

@@ -22,11 +22,11 @@
  */
 
 import { Buffer } from "node:buffer";
-import { connect, serve, type ServeOptions } from "../../mod.ts";
+import { connect, Secret, serve, type ServeOptions } from "../../mod.ts";
 import { DiskStore } from "../../src/store/disk_store.ts";
 import { assertEquals, fail } from "../deps.ts";
 import { tempFolder } from "../helpers.ts";
-import { connectWire, type Wire } from "../net/wire.ts";
+import { connectSecretWire, connectWire, type Wire } from "../net/wire.ts";
 import { connectFrom } from "../net/other_address.ts";
 import { fillTree, readTree, type Tree } from "./tree.ts";
 import { HeldStore } from "./held_store.ts";
@@ -43,20 +43,27 @@ export interface ServerTranscript extends Transcript {
 }
 
 /** The members of a {@linkcode ServerTranscript}. */
-export const SERVER_MEMBERS = ["lines", "files", "after", "options", "needs"] as const;
+export const SERVER_MEMBERS = ["lines", "files", "after", "options", "needs", "secret"] as const;
 
 /** Runs a transcript in one way. */
 export async function runServerTranscript(transcript: ServerTranscript, way: Way): Promise<void> {
   const { files = {}, options = {} } = transcript;
   using folder = tempFolder();
   using _special = fillTree(folder.path, files);
+  const secret = transcript.secret === undefined ? undefined : new Secret(transcript.secret);
   const store = new HeldStore(new DiskStore(folder.path));
   {
-    await using server = serve({ overwrite: true, ...options, store, port: 0 });
+    await using server = serve({
+      overwrite: true,
+      ...options,
+      ...secret === undefined ? {} : { secret, hostname: "127.0.0.1" },
+      store,
+      port: 0,
+    });
     // However the run ends: the server's end waits for what is being stored.
     using _held = store;
     await Run.check(transcript, async (run) => {
-      using client = await ScriptedClient.connect(server.addr.port, { store, way, folder: folder.path });
+      using client = await ScriptedClient.connect(server.addr.port, { store, way, folder: folder.path, secret });
       await client.play(linesOf(transcript), run);
     });
   }
@@ -68,6 +75,7 @@ interface Bed {
   readonly store: HeldStore;
   readonly way: Way;
   readonly folder: string;
+  readonly secret: Secret | undefined;
 }
 
 /** A client that does what the lines say. */
@@ -87,7 +95,7 @@ class ScriptedClient implements Disposable {
   }
 
   static async connect(port: number, bed: Bed): Promise<ScriptedClient> {
-    return new ScriptedClient(await connectWire(port), port, bed);
+    return new ScriptedClient(await wireTo(port, bed), port, bed);
   }
 
   /** Plays lines to their end. */
@@ -107,7 +115,7 @@ class ScriptedClient implements Disposable {
     let happened = what === "enters" ? what : "connects";
     const port = what === "enters" || who === "C" ? this.#controlPort : this.#port;
     try {
-      const wire = who === "X" ? await connectFrom("127.0.0.2", port) : await connectWire(port);
+      const wire = who === "X" ? await connectFrom("127.0.0.2", port) : await wireTo(port, this.#bed);
       this.#wires.set(who, this.#stack.use(wire));
     } catch (error) {
       happened = error instanceof Deno.errors.ConnectionRefused ? "is refused" : String(error);
@@ -144,7 +152,8 @@ class ScriptedClient implements Disposable {
 
   /** What another session lists. */
   async #seenByOthers(): Promise<string> {
-    await using client = await connect({ port: this.#controlPort });
+    const { secret } = this.#bed;
+    await using client = await connect({ port: this.#controlPort, ...secret === undefined ? {} : { secret } });
     const names = (await Array.fromAsync(client.list())).map(({ name }) => name);
     return ["see", ...names].join(" ");
   }
@@ -156,6 +165,11 @@ class ScriptedClient implements Disposable {
   [Symbol.dispose](): void {
     this.#stack.dispose();
   }
+}
+
+/** A connection as the server wants it. */
+function wireTo(port: number, { secret }: Bed): Promise<Wire> {
+  return secret === undefined ? connectWire(port) : connectSecretWire(port, secret.authorityCert);
 }
 
 /** The lines that can be sent with the first of them: on control all commands to come, else what follows at once. */

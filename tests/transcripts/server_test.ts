@@ -1,6 +1,6 @@
 /**
- * The transcripts of `tests/vectors/server.json` and `tandem_server.json`, each
- * in every way to send it.
+ * The transcripts of `server.json`, `tandem_server.json` and `secret_server.json` in
+ * `tests/vectors/`, each in every way to send it.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { readVectors } from "../protocol/vectors.ts";
 import { runServerTranscript, SERVER_MEMBERS, type ServerTranscript } from "./server_run.ts";
 import { transcriptTest } from "./transcript.ts";
 
-for (const file of ["server.json", "tandem_server.json"]) {
+for (const file of ["server.json", "tandem_server.json", "secret_server.json"]) {
   for (const transcript of readVectors<ServerTranscript>(file, SERVER_MEMBERS)) {
     transcriptTest(transcript, "serve() answers", "<", (way) => runServerTranscript(transcript, way));
   }

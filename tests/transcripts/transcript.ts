@@ -36,6 +36,8 @@ export interface Transcript extends Vector {
   readonly lines: readonly (string | { readonly times: number; readonly lines: readonly string[] })[];
   /** The systems that can play it. Default: all. */
   readonly needs?: "linux" | "unix";
+  /** What both sides have; then all of it is inside TLS. It is written as a generated one. Default: none. */
+  readonly secret?: string;
 }
 
 /** How the side that is played by the test sends what it has to send. */
@@ -79,8 +81,13 @@ class Differs extends Error {}
 /** What has happened so far, beside what should. */
 export class Run {
   /** What has been told so far that may be asked for again. */
-  readonly memory: Memory = new Memory();
+  readonly memory: Memory;
   readonly #happened: string[] = [];
+
+  /** Begins a run of a session with that secret, or without one. */
+  constructor(secret?: string) {
+    this.memory = new Memory(secret);
+  }
 
   /** Writes down a line that went as it should. */
   agrees({ text }: Line): void {
@@ -125,7 +132,7 @@ export class Run {
    * its last line is a difference like any other.
    */
   static async check(transcript: Transcript, play: (run: Run) => Promise<void>): Promise<void> {
-    const run = new Run();
+    const run = new Run(transcript.secret);
     const happened = run.#happened;
     let expected = linesOf(transcript).map(({ text }) => text);
     try {
