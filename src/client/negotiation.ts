@@ -239,7 +239,7 @@ export class NegotiatedExchange implements Exchange {
   async #answer(message: Uint8Array) {
     try {
       await this.#control.write(message);
-      using _nudge = nudge(this.#control, (nothing) => {
+      using _nudge = nudge(this.#control, "later", (nothing) => {
         // A connection that breaks meanwhile is found out about by whoever waits.
         this.#control.write(nothing).catch(() => {});
       });

@@ -111,8 +111,8 @@ export class TandemLink {
   }
 
   /** See {@linkcode nudge}. */
-  #nudge(): Disposable {
-    return nudge(this.channel, (message) => {
+  #nudge(when: "at-once" | "later"): Disposable {
+    return nudge(this.channel, when, (message) => {
       this.#writing = this.#writing.then(() => this.channel.write(message));
       // Whoever writes next finds out.
       this.#writing.catch(() => {});
@@ -218,7 +218,7 @@ export class TandemLink {
     if (message === NEED_MORE) {
       await this.beforeRead();
       using stack = new DisposableStack();
-      stack.use(this.#nudge());
+      stack.use(this.#nudge("at-once"));
       const begin = () => {
         if (!stack.disposed) stack.use(channel.deadline(timeoutMs, waitedFor));
       };
@@ -239,7 +239,8 @@ export class TandemLink {
     let header = channel.bufferedHeader("tandem");
     if (header === NEED_MORE) {
       await this.beforeRead();
-      using _nudge = this.#nudge();
+      // The chunks of a large body come of themselves.
+      using _nudge = this.#nudge("later");
       do {
         header = await channel.header("tandem");
       } while (header !== END && isNothing(header));
@@ -297,17 +298,21 @@ export function isNothing({ sign, value }: Header): boolean {
 
 /**
  * While an answer is waited for, says nothing to the server, so that its system
- * learns that its last words have come: at once if they were messages, and after
- * a round trip for those of TLS itself, which nobody here sees.
+ * learns that its last words have come: at once if they were messages, and
+ * later, after a round trip, for those of TLS itself, which nobody here sees.
  *
  * An accepted connection with TLS holds small packets back until then (Nagle's
  * algorithm, which Deno cannot switch off there), and this end's system is in no
  * hurry to tell: 40 ms for each small answer without this.
  */
-export function nudge(channel: Channel, say: (message: Uint8Array) => void): Disposable {
+export function nudge(
+  channel: Channel,
+  when: "at-once" | "later",
+  say: (message: Uint8Array) => void,
+): Disposable {
   const { nudgeAfterMs } = channel;
   if (nudgeAfterMs === undefined) return { [Symbol.dispose]() {} };
-  if (channel.owesAnswer) say(NOTHING);
+  if (when === "at-once" && channel.owesAnswer) say(NOTHING);
   const timer = setTimeout(() => say(NOTHING), nudgeAfterMs);
   return { [Symbol.dispose]: () => clearTimeout(timer) };
 }

@@ -7,11 +7,29 @@
 
 import { fileURLToPath } from "node:url";
 import { tmpdir } from "node:os";
-import { assertEquals, assertMatch } from "../deps.ts";
+import { assertEquals, assertMatch, assertNotMatch } from "../deps.ts";
 import { tempFolder } from "../helpers.ts";
 import { assertClearError, assertCode, PROJECT, run, Running, startServe } from "./program.ts";
 import { assertFiles, someBytes, writeFiles } from "./place.ts";
+import { cleanEnv, TOLD_VARIABLES, writeSecret } from "./secrets.ts";
 import { taskWords } from "./tasks.ts";
+
+/** Rights that are no business of a program that moves files. */
+const NO_BUSINESS = /--allow-(run|ffi|all|hrtime|import)|(^| )-A|--allow-env( |$)/;
+
+Deno.test("the task that compiles bakes in neither run nor ffi, and no environment but what is used", () => {
+  const words = taskWords("compile", "dist/tandem").join(" ");
+  assertNotMatch(words, NO_BUSINESS);
+  const [, variables = ""] = /--allow-env=(\S+)/.exec(words) ?? [];
+  const given = variables.split(",");
+  const needed = ["NO_COLOR", "TANDEM_SECRET", "TERM", ...TOLD_VARIABLES];
+  assertEquals(needed.filter((name) => !given.includes(name)), []);
+  const source = [...Deno.readDirSync(`${PROJECT}src/cli`)].map(({ name }) =>
+    Deno.readTextFileSync(`${PROJECT}src/cli/${name}`)
+  ).join();
+  // Deno itself looks for that one.
+  assertEquals(given.filter((name) => name !== "NO_COLOR" && !source.includes(`"${name}"`)), []);
+});
 
 const SETUP = fileURLToPath(new URL("../../../shared/bin/denort-setup", import.meta.url));
 const NOT_HERE = whyNotHere();
@@ -98,6 +116,42 @@ Deno.test({
       const address = `127.0.0.1:${listener.addr.port}`;
       const ended = await run([binary, "connect", address, "--timeout", "0.3", "ls"]);
       assertCode(ended, 11);
+    });
+    await t.step("with a secret it serves, fetches and stores, and who has none gets nothing", async () => {
+      const secret = (await run([binary, "secret"])).stdout;
+      assertMatch(secret, /^(\w{4}-){6}\w{4}\n$/);
+      const file = writeSecret(`${folder.path}/its-secret`, secret);
+      await using server = await startServe(
+        [binary, "serve", "-qp0", "--write", "--secret-file", file, shared],
+        cleanEnv(),
+      );
+      assertMatch(server.firstLine, /^listening \[::\]:/);
+      const words = [binary, "connect", `127.0.0.1:${server.port}`];
+      const there = `${folder.path}/there`;
+      Deno.mkdirSync(there);
+      const ended = await run([...words, "get", "a.bin"], { cwd: there, ...cleanEnv({ TANDEM_SECRET: secret }) });
+      assertCode(ended, 0);
+      assertEquals(Deno.readFileSync(`${there}/a.bin`), bytes);
+      assertCode(
+        await run([...words, "--secret-file", file, "put", "a.bin", "d.bin"], { cwd: there, ...cleanEnv() }),
+        0,
+      );
+      assertEquals(Deno.readFileSync(`${shared}/d.bin`), bytes);
+      const stranger = await run([...words, "get", "a.bin", "-"], cleanEnv());
+      assertCode(stranger, 5);
+      assertClearError(stranger);
+      const other = cleanEnv({ TANDEM_SECRET: (await run([binary, "secret"])).stdout });
+      assertCode(await run([...words, "get", "a.bin", "-"], other), 5);
+      const trust = await run([...words, "--secret-file", file, "ls"], cleanEnv({ DENO_TLS_CA_STORE: "system" }));
+      assertCode(trust, 0);
+      assertMatch(trust.stderr, /^tandem: DENO_TLS_CA_STORE\b.*\n$/);
+    });
+    await t.step("!CMD is not available, which is said, and nothing is run", async () => {
+      const ended = await run([binary, "connect", server.address], { cwd: here, stdin: "!touch made\nls\n" });
+      assertCode(ended, 7);
+      assertClearError(ended);
+      assertMatch(ended.stderr, /not available/);
+      assertEquals([...Deno.readDirSync(here)].some(({ name }) => name === "made"), false);
     });
     await t.step("SIGTERM ends it with exit 0", async () => {
       server.process.kill("SIGTERM");

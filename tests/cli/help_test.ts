@@ -36,7 +36,9 @@ Deno.test("--version tells the version of deno.json, on stdout", async () => {
 Deno.test("help tells of every subcommand, on stdout", async () => {
   const [first, ...others] = await Promise.all([ask("help"), ask("--help"), ask("-h")]);
   assertCode(first, 0);
-  for (const word of ["serve", "connect", "help serve", "--version"]) assertStringIncludes(first.stdout, word);
+  for (const word of ["serve", "connect", "secret", "TANDEM_SECRET", "help serve", "--version"]) {
+    assertStringIncludes(first.stdout, word);
+  }
   for (const other of others) assertEquals(other, first);
 });
 
@@ -47,7 +49,7 @@ Deno.test("help serve has every flag of serve", async () => {
   // The flags that were promised, as far as the plain exchange has them.
   const promised =
     "port host write overwrite allow-anonymous-write plain-only data-ports max-sessions max-per-ip max-file " +
-    "min-free idle-timeout stall-timeout rate log json quiet verbose";
+    "min-free idle-timeout stall-timeout rate log json quiet verbose secret-file new-secret tls-cert tls-key";
   for (const name of promised.split(" ")) assertMatch(ended.stdout, new RegExp(`--${name}\\b`));
   assertMatch(ended.stdout, /-p, --port N/);
   assertMatch(ended.stdout, /-q, --quiet/);
@@ -59,7 +61,8 @@ Deno.test("help connect has every flag, command and exit code of connect", async
   const ended = await ask("help", "connect");
   assertCode(ended, 0);
   assertEquals(flagsIn(ended.stdout), CONNECT_FLAGS.map(({ name }) => name));
-  const promised = "port timeout plain zero-is-missing on-exist file json quiet verbose no-progress no-input";
+  const promised =
+    "port timeout plain zero-is-missing on-exist file json quiet verbose no-progress no-input secret-file tls tls-ca";
   for (const name of promised.split(" ")) assertMatch(ended.stdout, new RegExp(`--${name}\\b`));
   for (const word of "error skip overwrite rename newer resume ask".split(" ")) {
     assertStringIncludes(ended.stdout, word);
@@ -114,7 +117,8 @@ const WRONG: readonly (readonly [args: readonly string[], says: string, hint: st
   [["connect", "host", "--jsn"], "--jsn", "did you mean --json?"],
   [["connect", "--json", "host", "--json"], "twice", "hint:"],
   [["connect", "-p", "1", "host", "--port", "1"], "twice", "hint:"],
-  [["connect", "user@host"], "user@host", "HOST:PORT"],
+  // Not repeated: it may be a secret.
+  [["connect", "user@host"], "no user", "HOST:PORT"],
   [["connect", "host:1", "--port", "2"], "two ports", "hint:"],
   [["connect", "host", "--on-exist", "ovrwrite"], "ovrwrite", "did you mean overwrite?"],
   [["connect", "host", "--timeout", "soon"], "soon", "hint:"],

@@ -43,7 +43,7 @@ export interface ServerTranscript extends Transcript {
 }
 
 /** The members of a {@linkcode ServerTranscript}. */
-export const SERVER_MEMBERS = ["lines", "files", "after", "options", "needs", "secret"] as const;
+export const SERVER_MEMBERS = ["lines", "files", "after", "options", "needs", "secret", "ways"] as const;
 
 /** Runs a transcript in one way. */
 export async function runServerTranscript(transcript: ServerTranscript, way: Way): Promise<void> {
@@ -176,7 +176,7 @@ function wireTo(port: number, { secret }: Bed): Promise<Wire> {
 function thoseWith({ who }: Line, lines: readonly Line[]): Line[] {
   const goesAlong = (line: Line) => line.who === who && line.way === ">" && line.what !== "EOF";
   const [first] = lines;
-  if (who === "C" && /^[^+]/.test(first?.what ?? "")) {
+  if (who === "C" && /^[^+-]/.test(first?.what ?? "")) {
     const next = lines.findIndex((line) => line.who === "C" && line.what === "connects");
     return lines.slice(0, next < 0 ? lines.length : next).filter(goesAlong);
   }

@@ -36,6 +36,8 @@ export interface Transcript extends Vector {
   readonly lines: readonly (string | { readonly times: number; readonly lines: readonly string[] })[];
   /** The systems that can play it. Default: all. */
   readonly needs?: "linux" | "unix";
+  /** The ways to play it, where one shows as much as three and each takes its time. Default: all. */
+  readonly ways?: readonly Way[];
   /** What both sides have; then all of it is inside TLS. It is written as a generated one. Default: none. */
   readonly secret?: string;
 }
@@ -192,7 +194,7 @@ function waysOf(transcript: Transcript, testedWay: ">" | "<"): readonly Way[] {
   const sendsText = linesOf(transcript).some(({ way, what }) =>
     way !== "" && way !== testedWay && !/^(EOF|RST)$/.test(what)
   );
-  return sendsText ? WAYS : ["whole"];
+  return sendsText ? transcript.ways ?? WAYS : ["whole"];
 }
 
 /**
