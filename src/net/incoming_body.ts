@@ -46,7 +46,7 @@ export class IncomingBody {
   async read(buffer: Uint8Array, goOn?: (count: number) => boolean): Promise<number | null> {
     if (this.#ended) return null;
     if (this.#chunkLeft === 0) {
-      const header = await this.#link.receiveHeader();
+      const header = await this.#link.receiveHeader(this.#receivedBytes === 0);
       if (header === undefined) throw this.#incomplete();
       if (header.sign === "-") {
         this.#ended = true;

@@ -232,15 +232,15 @@ export class TandemLink {
     return message;
   }
 
-  /** The next header of a body; undefined where the connection has ended before it. */
-  async receiveHeader(): Promise<Header | undefined> {
+  /** The next header of a body, its `first` one or another; undefined where the connection has ended before it. */
+  async receiveHeader(first: boolean): Promise<Header | undefined> {
     const { channel } = this;
     this.skipNothing();
     let header = channel.bufferedHeader("tandem");
     if (header === NEED_MORE) {
       await this.beforeRead();
       // The chunks of a large body come of themselves.
-      using _nudge = this.#nudge("later");
+      using _nudge = first ? this.#nudge("later") : undefined;
       do {
         header = await channel.header("tandem");
       } while (header !== END && isNothing(header));

@@ -21,6 +21,7 @@ import {
 } from "../../src/protocol/tandem_command.ts";
 import {
   encodeError,
+  parseAuth,
   parseChecksums,
   parseEntry,
   parseError,
@@ -83,16 +84,32 @@ const SHAPES: { readonly [verb: string]: Shape } = {
   rm: { recursive: "flag" },
   mv: { to: "text", onExist: "word" },
   hash: { offset: "count", length: "count" },
+  auth: { nonce: "ticket", proof: "sha256" },
   ping: {},
   abort: { command: "count" },
   quit: {},
 };
 
-const ALONE = ["ping", "abort", "quit"];
+const ALONE = ["auth", "ping", "abort", "quit"];
 
 const FIELDS = [
   ...new Set(Object.values(SHAPES).flatMap((shape) => Object.keys(shape))),
-  ...["later", "name", "kind", "version", "crc32", "sha256", "ticket", "tandem", "code", "message", "hint", "error"],
+  ...[
+    "later",
+    "name",
+    "kind",
+    "version",
+    "crc32",
+    "sha256",
+    "ticket",
+    "tandem",
+    "nonce",
+    "proof",
+    "code",
+    "message",
+    "hint",
+    "error",
+  ],
 ];
 
 const SHA = "0123456789abcdef".repeat(4);
@@ -157,7 +174,7 @@ function objectOf(shape: Shape, leftOut: number): fc.Arbitrary<JsonObject> {
 
 const verb = fc.oneof(
   { weight: 20, arbitrary: fc.constantFrom(...Object.keys(SHAPES)) },
-  { weight: 1, arbitrary: fc.constantFrom("", "GET", "data", "auth", "__proto__", "toString") },
+  { weight: 1, arbitrary: fc.constantFrom("", "GET", "data", "AUTH", "__proto__", "toString") },
 );
 
 const hostile = target(
@@ -196,6 +213,7 @@ function isCommand(verb: string, rest: string | undefined, parameters: JsonObjec
   const shape = Object.hasOwn(SHAPES, verb) ? SHAPES[verb] : undefined;
   if (shape === undefined || !fits(parameters, shape)) return false;
   const has = (field: string) => !isMissing(parameters[field]);
+  if (verb === "auth" && !(has("nonce") && has("proof"))) return false;
   if (ALONE.includes(verb)) return rest === undefined;
   if (verb === "get" && has("prefix") && !has("offset")) return false;
   if (verb === "put" && parameters["resume"] === true && parameters["ready"] !== true) return false;
@@ -210,6 +228,10 @@ const flag = fc.option(fc.constant(true), { nil: undefined });
 const count = fc.option(fc.maxSafeNat(), { nil: undefined });
 const word = fc.option(fc.constantFrom("error", "overwrite", "newer"), { nil: undefined });
 const sha256 = fc.constant(SHA);
+
+function hexadecimal(digits: number): fc.Arbitrary<string> {
+  return fc.string({ unit: fc.constantFrom(..."0123456789abcdef"), minLength: digits, maxLength: digits });
+}
 
 const command: fc.Arbitrary<TandemCommand> = fc.oneof(
   fc.record({ verb: fc.constantFrom("ls", "mkdir", "rm"), path, recursive: flag }),
@@ -232,6 +254,7 @@ const command: fc.Arbitrary<TandemCommand> = fc.oneof(
   fc.record({ verb: fc.constant("mv"), path, to: path, onExist: word }),
   fc.record({ verb: fc.constant("hash"), path, offset: count, length: count }),
   fc.record({ verb: fc.constant("abort"), command: count }),
+  fc.record({ verb: fc.constant("auth"), nonce: hexadecimal(32), proof: hexadecimal(64) }),
   fc.record({ verb: fc.constantFrom("ping", "quit") }),
 );
 
@@ -267,7 +290,8 @@ const RESULTS: { readonly [name: string]: readonly [(object: JsonObject) => unkn
   checksums: [parseChecksums, { crc32: "crc32", sha256: "sha256" }, ["crc32"]],
   ready: [parseReady, { offset: "count", sha256: "sha256" }, ["offset"]],
   hash: [parseHash, { sha256: "sha256" }, ["sha256"]],
-  welcome: [parseWelcome, { tandem: "count", ticket: "ticket" }, ["tandem", "ticket"]],
+  welcome: [parseWelcome, { tandem: "count", ticket: "ticket", nonce: "ticket" }, ["tandem", "ticket"]],
+  auth: [parseAuth, { proof: "sha256" }, ["proof"]],
   error: [parseError, { code: "text", message: "text", hint: "text" }, []],
 };
 

@@ -147,6 +147,43 @@ Deno.test("Decoder.message() returns a copy that later bytes do not change", () 
   assertEquals(latin1(first.body), "ls");
 });
 
+Deno.test("Decoder.peek() shows what has come, at most so much, and takes nothing of it", () => {
+  const decoder = new Decoder();
+  assertEquals(latin1(decoder.peek(10)), "");
+  decoder.push(bytesOf("-00000"));
+  assertEquals(latin1(decoder.peek(10)), "-00000");
+  assertEquals(latin1(decoder.peek(2)), "-0");
+  assertEquals(latin1(decoder.peek(0)), "");
+  decoder.push(bytesOf("0000+000000002ls"));
+  assertEquals(latin1(decoder.peek(10)), "-000000000");
+  assertEquals(latin1(decoder.peek(10)), "-000000000");
+  assertEquals(decoder.bufferedBytes, 22);
+  assertEquals(decoder.header("tandem"), { value: 0, sign: "-" });
+  assertEquals(latin1(decoder.peek(12)), "+000000002ls");
+  assertEquals(bodyOf(decoder, "tandem"), "ls");
+  assertEquals(latin1(decoder.peek(10)), "");
+});
+
+Deno.test("Decoder.peek() shows what comes next, inside a message and when the stream has ended", () => {
+  const decoder = new Decoder();
+  decoder.push(bytesOf("+000000004pi"));
+  assertEquals(decoder.message("tandem", 10), NEED_MORE);
+  assertEquals(latin1(decoder.peek(10)), "pi");
+  decoder.end();
+  assertEquals(latin1(decoder.peek(10)), "pi");
+});
+
+Deno.test("Decoder.peek() returns a copy: later bytes do not change it, nor does it change them", () => {
+  const decoder = new Decoder();
+  decoder.push(bytesOf("+000000002ls"));
+  const first = decoder.peek(12);
+  assertEquals(bodyOf(decoder, "tandem"), "ls");
+  decoder.push(bytesOf("+000000002xx"));
+  assertEquals(latin1(first), "+000000002ls");
+  decoder.peek(12).fill(0);
+  assertEquals(bodyOf(decoder, "tandem"), "xx");
+});
+
 Deno.test("Decoder.take() moves as much as came and as fits", () => {
   const decoder = new Decoder();
   const target = new Uint8Array(4);
@@ -212,7 +249,7 @@ Deno.test("Decoder keeps the bytes in order when its buffer moves and grows", ()
   assertEquals(pushed.slice(0, pulled.length), pulled);
 });
 
-function bodyOf(decoder: Decoder): string {
-  const message = decoder.message("plain", 4096);
+function bodyOf(decoder: Decoder, grammar: HeaderGrammar = "plain"): string {
+  const message = decoder.message(grammar, 4096);
   return typeof message === "symbol" ? fail(String(message)) : latin1(message.body);
 }

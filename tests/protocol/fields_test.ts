@@ -10,7 +10,7 @@ import { Fields } from "../../src/protocol/fields.ts";
 import { assertEquals, assertStringIncludes, assertThrows } from "../deps.ts";
 import { outcomeOf } from "./outcome.ts";
 
-type Kind = "count" | "timeMs" | "mode" | "flag" | "text" | "oneOf" | "sha256" | "crc32";
+type Kind = "count" | "timeMs" | "mode" | "flag" | "text" | "oneOf" | "sha256" | "token" | "crc32";
 
 interface Cases {
   readonly takes: readonly unknown[];
@@ -39,6 +39,20 @@ const CASES: Readonly<Record<Kind, Cases>> = {
   sha256: {
     takes: [SHA],
     refuses: ["", SHA.slice(1), `${SHA}0`, SHA.toUpperCase(), `${SHA.slice(1)}g`, `${SHA}\n`, 5],
+  },
+  token: {
+    takes: [SHA.slice(0, 32), "0".repeat(32), "f".repeat(32)],
+    refuses: [
+      "",
+      SHA,
+      `${SHA.slice(0, 32)}\n`,
+      ` ${SHA.slice(0, 31)}`,
+      SHA.slice(0, 31),
+      SHA.slice(0, 33),
+      SHA.slice(0, 32).toUpperCase(),
+      `${SHA.slice(0, 31)}g`,
+      5,
+    ],
   },
   crc32: {
     takes: ["00000000", "0123abcd", "ffffffff"],

@@ -12,6 +12,7 @@ import {
   AnsweredError,
   encodeError,
   isWorkingSign,
+  parseAuth,
   parseBegin,
   parseChecksums,
   parseEntry,
@@ -33,6 +34,7 @@ const PARSERS = {
   ready: parseReady,
   begin: parseBegin,
   hash: parseHash,
+  auth: parseAuth,
   welcome: parseWelcome,
   error: errorTold,
 } as const;
