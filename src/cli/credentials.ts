@@ -84,7 +84,12 @@ function readText(file: Deno.FsFile): string {
     filled += count ?? 0;
   }
   if (filled > MAX_FILE_BYTES) throw usage("the file of a secret or a certificate is too long to be one");
-  return new TextDecoder().decode(bytes.subarray(0, filled));
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(0, filled));
+  } catch {
+    // Several files could else be one secret.
+    throw usage("the file of a secret or a certificate is not text in UTF-8", "`tandem secret` makes a secret");
+  }
 }
 
 /**

@@ -155,8 +155,11 @@ export class NegotiatedExchange implements Exchange {
 
   /** Ends the session in order. */
   async quit(): Promise<void> {
-    // Nobody has told the server anything yet, so it need not be told of the end in either way but the plain one.
-    if (this.#choosing === undefined) this.#chosen ??= this.#plain();
+    if (this.#choosing === undefined) {
+      // A server that must speak tandem has not been told anything yet, so it need not be told of the end.
+      if (this.#options.mode === "tandem") return this.close();
+      this.#chosen ??= this.#plain();
+    }
     const timer = setTimeout(() => this.close(), this.#options.limits.quitTimeoutMs);
     await this.#unsettled;
     clearTimeout(timer);

@@ -21,7 +21,21 @@ import {
   randomBytes,
   sign,
 } from "node:crypto";
-import { bits, integer, objectId, octets, pem, sequence, set, tagged, time, TRUE, utf8, value } from "./der.ts";
+import {
+  bits,
+  generalizedTime,
+  integer,
+  objectId,
+  octets,
+  pem,
+  sequence,
+  set,
+  tagged,
+  TRUE,
+  utcTime,
+  utf8,
+  value,
+} from "./der.ts";
 
 /** The name that a server with a secret goes by: no public authority can ever vouch for one in `.invalid` (RFC 2606). */
 export const SERVER_NAME = "tandem.invalid";
@@ -47,7 +61,7 @@ const SUBJECT_ALTERNATIVE_NAME = objectId(0x55, 0x1d, 0x11);
 const SERVER_AUTHENTICATION = objectId(0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x01);
 
 /** Since 2000, and without end (RFC 5280, 4.1.2.5). */
-const VALIDITY = sequence(time("20000101000000Z"), time("99991231235959Z"));
+const VALIDITY = sequence(utcTime("000101000000Z"), generalizedTime("99991231235959Z"));
 
 /** What stands before the 32 bytes of an Ed25519 key in PKCS #8 (RFC 8410). */
 const PKCS8_START = Buffer.from("302e020100300506032b657004220420", "hex");

@@ -61,8 +61,13 @@ export function utf8(text: string): Uint8Array {
   return value(0x0c, encoder.encode(text));
 }
 
-/** A GeneralizedTime, as `20000101000000Z`. */
-export function time(text: string): Uint8Array {
+/** A UTCTime, as `000101000000Z`: for the years 1950 to 2049. */
+export function utcTime(text: string): Uint8Array {
+  return value(0x17, encoder.encode(text));
+}
+
+/** A GeneralizedTime, as `99991231235959Z`: for later ones. */
+export function generalizedTime(text: string): Uint8Array {
   return value(0x18, encoder.encode(text));
 }
 

@@ -40,6 +40,9 @@ const SALT = "tandem/1";
  */
 const STRETCHING = { N: 32_768, r: 8, p: 1, maxmem: 64 * 1024 * 1024 };
 
+/** What is in no line of text: control characters, other ends of lines, and what stands for characters that were lost. */
+const NO_TEXT = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\ufffd]/u;
+
 /** Which side a proof is from; else one could be sent back as the other. */
 export type Prover = "client" | "server";
 
@@ -133,8 +136,7 @@ function keyMaterial(text: string): Uint8Array {
       { hint: "`tandem secret` makes one" },
     );
   }
-  // deno-lint-ignore no-control-regex
-  if (characters > MAX_SECRET_CHARACTERS || /[\u0000-\u001f\u007f]/.test(trimmed)) {
+  if (characters > MAX_SECRET_CHARACTERS || NO_TEXT.test(trimmed)) {
     throw new TandemError("usage", "the secret is not one line of text", {
       hint: "`tandem secret` makes one: the file holds that line and nothing else",
     });
@@ -145,7 +147,7 @@ function keyMaterial(text: string): Uint8Array {
 
 /** The digits of a text that has the form of a generated secret, whatever was done to its case and hyphens. */
 function generatedDigits(text: string): string | undefined {
-  const digits = text.toLowerCase().replace(/[-\s]/g, "").replace(/o/g, "0").replace(/[il]/g, "1");
+  const digits = text.toLowerCase().replaceAll("-", "").replace(/o/g, "0").replace(/[il]/g, "1");
   const hasForm = new RegExp(`^[${DIGITS}]{${RANDOM_DIGITS + CHECK_DIGITS}}$`).test(digits);
   if (!hasForm) return undefined;
   const random = digits.slice(0, RANDOM_DIGITS);

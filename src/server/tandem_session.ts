@@ -125,6 +125,7 @@ export class TandemSession {
       message = await data.message("tandem", MAX_TANDEM_COMMAND_BYTES);
     } while (message !== END && isNothing(message.header));
     if (message === END) throw new TandemError("disconnected", "the data connection ended before its first command");
+    if (message.header.sign === "-") throw new ProtocolError("an error came where commands come");
     this.#take(message.body);
   }
 

@@ -106,7 +106,7 @@ function checkLimit(value: number, limit: number): void {
 type Step =
   | { readonly do: "push"; readonly bytes: Uint8Array }
   | { readonly do: "header" | "message" | "end" }
-  | { readonly do: "take" | "exactly"; readonly count: number };
+  | { readonly do: "take" | "exactly" | "peek"; readonly count: number };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ do: fc.constant("push"), bytes: bytesOfAnyKind }),
@@ -115,7 +115,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     bytes: fc.uint8Array({ maxLength: 9 }),
   }),
   fc.record({ do: fc.constantFrom("header", "message", "message", "end") }),
-  fc.record({ do: fc.constantFrom("take", "exactly"), count: fc.nat(600) }),
+  fc.record({ do: fc.constantFrom("take", "exactly", "peek"), count: fc.nat(600) }),
 );
 
 const model = target(
@@ -154,6 +154,8 @@ function act(decoder: Decoder | NaiveDecoder, step: Step): string {
     }
     case "exactly":
       return shown(decoder.exactly(step.count, "it"));
+    case "peek":
+      return shown(decoder.peek(step.count));
     case "header":
       return shown(decoder.header());
     case "message":
@@ -192,6 +194,10 @@ class NaiveDecoder {
 
   end(): void {
     this.ended = true;
+  }
+
+  peek(count: number): Uint8Array {
+    return Uint8Array.from(this.#bytes.slice(0, count));
   }
 
   take(target: Uint8Array): number {

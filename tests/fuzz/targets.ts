@@ -11,6 +11,7 @@ import { listingTargets } from "./listing.ts";
 import { nameTargets } from "./name.ts";
 import { resolveTargets } from "./resolve.ts";
 import { sealedTargets } from "./sealed.ts";
+import { secretTargets } from "./secret.ts";
 import { tandemTargets } from "./tandem.ts";
 import type { Target } from "./target.ts";
 
@@ -24,4 +25,5 @@ export const targets: readonly Target[] = [
   ...listingTargets,
   ...sealedTargets,
   ...tandemTargets,
+  ...secretTargets,
 ];

@@ -1,9 +1,12 @@
 /**
  * The layer rule as a lint plugin: who may import whom, that outside modules are
- * named in `src/deps.ts` alone, and that `src/protocol` is pure.
+ * named in `src/deps.ts` alone, and that `src/protocol` is pure. What is secret has
+ * rules of its own, in `secrets.ts`.
  *
  * @module
  */
+
+import { secretRules } from "./secrets.ts";
 
 /** What the files of each layer may import, as folders of `src` and files at the top. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
@@ -73,6 +76,7 @@ export function importFault(
 const plugin: Deno.lint.Plugin = {
   name: "tandem",
   rules: {
+    ...secretRules((filename) => layerOf(filename) !== undefined),
     layers: {
       create(context) {
         const check = (

@@ -22,6 +22,17 @@ const BROKEN: readonly [from: string, specifier: string][] = [
   ["/p/src/cli/output.ts", "@std/assert"],
   ["/p/src/net/bulk.ts", "../../tests/helpers.ts"],
   ["/p/main.ts", "./src/server/serve.ts"],
+  ["/p/src/secret/secret.ts", "../protocol/sealed.ts"],
+  ["/p/src/secret/secret.ts", "../limits.ts"],
+  ["/p/src/secret/secret.ts", "../net/tls.ts"],
+  ["/p/src/secret/certificate.ts", "../deps.ts"],
+  ["/p/src/secret/certificate.ts", "npm:@peculiar/x509@1.14.0"],
+  ["/p/src/secret/secret.ts", "../../mod.ts"],
+  ["/p/src/protocol/tandem_command.ts", "../secret/secret.ts"],
+  ["/p/src/store/jail.ts", "../secret/secret.ts"],
+  ["/p/src/cli/credentials.ts", "../secret/secret.ts"],
+  ["/p/src/errors.ts", "./secret/secret.ts"],
+  ["/p/main.ts", "./src/secret/secret.ts"],
 ];
 
 const KEPT: readonly [from: string, specifier: string][] = [
@@ -37,6 +48,13 @@ const KEPT: readonly [from: string, specifier: string][] = [
   ["/p/mod.ts", "./src/client/connect.ts"],
   ["/p/main.ts", "./src/cli/flags.ts"],
   ["/p/tests/helpers.ts", "../src/protocol/header.ts"],
+  ["/p/src/secret/secret.ts", "./certificate.ts"],
+  ["/p/src/secret/secret.ts", "../errors.ts"],
+  ["/p/src/secret/secret.ts", "node:crypto"],
+  ["/p/src/net/tls.ts", "../secret/secret.ts"],
+  ["/p/src/server/authentication.ts", "../secret/secret.ts"],
+  ["/p/src/client/negotiation.ts", "../secret/secret.ts"],
+  ["/p/mod.ts", "./src/secret/secret.ts"],
 ];
 
 for (const [from, specifier] of BROKEN) {
