@@ -123,11 +123,17 @@ async function runSession(
     verbose: options.has("verbose"),
     progress: !options.has("no-progress"),
   });
-  using interruption = new Interruption();
   const report = (error: unknown, command?: string) => reportError(output, error, command);
+  let security: ReturnType<typeof securityOf>;
+  try {
+    // Before signals are waited for: a FIFO may have us wait where they are not heard.
+    security = securityOf(options);
+  } catch (error) {
+    return report(error, words.join(" ") || undefined);
+  }
+  using interruption = new Interruption();
   try {
     const lines = script === undefined ? undefined : await textLines(script);
-    const security = securityOf(options);
     const isClear = security.secret === undefined && security.tls === undefined;
     if (isClear && !isLoopback(target.hostname) && !options.has("quiet")) warnOfUnseenSecret();
     const connection: ConnectOptions = {
@@ -261,6 +267,19 @@ export class Interruption implements Disposable {
   /** Forgets a Ctrl-C that only ended a command of the prompt. */
   forgive(): void {
     if (this.#exitCode === EXIT_INTERRUPTED) this.#exitCode = undefined;
+  }
+
+  /** Leaves Ctrl-C to somebody else, until what it returns is disposed of. */
+  leaveInterrupts(): Disposable {
+    const ignore = () => {};
+    Deno.addSignalListener("SIGINT", ignore);
+    Deno.removeSignalListener("SIGINT", this.#onInterrupt);
+    return {
+      [Symbol.dispose]: () => {
+        Deno.addSignalListener("SIGINT", this.#onInterrupt);
+        Deno.removeSignalListener("SIGINT", ignore);
+      },
+    };
   }
 
   #end(exitCode: number): void {

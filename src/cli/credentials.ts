@@ -22,6 +22,8 @@ export const SECRET_FILE: Flag = {
 /** The longest file that is read for a secret or a certificate, in bytes. */
 const MAX_FILE_BYTES = 1024 * 1024;
 
+const MAKES_ONE = "the file holds the secret and nothing else, and `tandem secret` makes one";
+
 /** Permission bits of anybody but the file's owner. */
 const OTHERS = 0o077;
 
@@ -34,11 +36,23 @@ const OTHERS = 0o077;
  * or the secret is none.
  */
 export function secretOf(args: ParsedArgs): Secret | undefined {
-  const present = environment(SECRET_VARIABLE);
-  if (present !== undefined) Deno.env.delete(SECRET_VARIABLE);
+  const present = takeVariable();
   const path = args.text(SECRET_FILE.name);
   if (path !== undefined) return makeSecret(readOwnFile(path), "--secret-file");
   return present === undefined ? undefined : makeSecret(present, SECRET_VARIABLE);
+}
+
+/** The value of the variable, which has none from then on. */
+function takeVariable(): string | undefined {
+  try {
+    return environment(SECRET_VARIABLE);
+  } catch {
+    // Deno's own error shows the value.
+    throw usage(`${SECRET_VARIABLE}: the secret is not text in UTF-8`, MAKES_ONE);
+  } finally {
+    const { state } = Deno.permissions.querySync({ name: "env", variable: SECRET_VARIABLE });
+    if (state === "granted") Deno.env.delete(SECRET_VARIABLE);
+  }
 }
 
 /** Says where a secret came from that is none; not what it is. */
@@ -56,17 +70,17 @@ function readOwnFile(path: string): string {
   try {
     using file = Deno.openSync(path);
     const { mode, isDirectory } = file.statSync();
-    if (isDirectory) throw usage("--secret-file: it is a folder");
+    if (isDirectory) throw usage("--secret-file: it is a folder", MAKES_ONE);
     if (mode !== null && Deno.build.os !== "windows" && (mode & OTHERS) !== 0) {
       throw usage("--secret-file: others than its owner may read or change it", "chmod 600 FILE");
     }
-    return readText(file);
+    return readText(file, "--secret-file");
   } catch (error) {
     if (error instanceof TandemError) throw error;
-    throw usage(
-      `--secret-file: it cannot be read: ${reason(error)}`,
-      "the file holds the secret, and `tandem secret` makes one",
-    );
+    if (error instanceof Deno.errors.NotCapable) {
+      throw usage("--secret-file: this program was not given access to it", "run it with --allow-read for that file");
+    }
+    throw usage(`--secret-file: it cannot be read: ${reason(error)}`, MAKES_ONE);
   }
 }
 
@@ -76,19 +90,20 @@ function reason(error: unknown): string {
   return text.replace(/: open .*$/s, "").replace(/ "[^"]*"/g, "").split(", run again")[0] ?? "";
 }
 
-function readText(file: Deno.FsFile): string {
+function readText(file: Deno.FsFile, about: string): string {
   const bytes = new Uint8Array(MAX_FILE_BYTES + 1);
   let filled = 0;
   for (let count: number | null = 0; count !== null && filled < bytes.length;) {
     count = file.readSync(bytes.subarray(filled));
     filled += count ?? 0;
   }
-  if (filled > MAX_FILE_BYTES) throw usage("the file of a secret or a certificate is too long to be one");
+  if (filled > MAX_FILE_BYTES) {
+    throw usage(`${about}: it is too long`, about === "--secret-file" ? MAKES_ONE : undefined);
+  }
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(0, filled));
   } catch {
-    // Several files could else be one secret.
-    throw usage("the file of a secret or a certificate is not text in UTF-8", "`tandem secret` makes a secret");
+    throw usage(`${about}: it is not text in UTF-8`, about === "--secret-file" ? MAKES_ONE : undefined);
   }
 }
 
@@ -103,8 +118,9 @@ export function pemFile(args: ParsedArgs, flag: string): string | undefined {
   let text: string;
   try {
     using file = Deno.openSync(path);
-    text = readText(file);
+    text = readText(file, `--${flag} ${path}`);
   } catch (error) {
+    if (error instanceof TandemError) throw error;
     throw usage(`--${flag} ${path}: it cannot be read: ${reason(error)}`);
   }
   if (/-----BEGIN [A-Z ]+-----/.test(text)) return text;

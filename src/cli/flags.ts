@@ -113,7 +113,11 @@ function valueOf(
 
 function unknownFlag(bare: string, flags: readonly Flag[]): TandemError {
   const known = flags.flatMap(({ name, short }) => short === undefined ? [`--${name}`] : [`--${name}`, `-${short}`]);
-  return usage(`unknown flag ${bare}`, nearMiss(bare, known));
+  const isSecret = /^--?(secret|password|key)$/.test(bare) && known.includes("--secret-file");
+  const hint = isSecret
+    ? "a secret is no argument: it comes from --secret-file FILE or TANDEM_SECRET"
+    : nearMiss(bare, known);
+  return usage(`unknown flag ${bare}`, hint);
 }
 
 /** A hint with the known word that is nearest to `word`, where one is near. */

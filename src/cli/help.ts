@@ -39,10 +39,12 @@ export function helpText(topic?: string): string {
         "",
         EXIT_TEXT,
       ].join("\n");
+    case "secret":
+      return SECRET_TEXT;
     default:
       throw usage(
         `there is no help about "${topic}"`,
-        "help serve, help connect",
+        "help serve, help connect, help secret",
       );
   }
 }
@@ -60,6 +62,16 @@ const OVERVIEW = `tandem moves files between two machines over two connections.
   tandem secret                       makes a secret, for --secret-file or TANDEM_SECRET
   tandem help serve | help connect    every flag and command
   tandem --version`;
+
+const SECRET_TEXT = `tandem secret    makes a secret and prints it
+
+Whoever has it can connect to a server that has it, and can play that server; nobody else
+can, or reads what is sent. It comes from a file that only its owner may read, or from the
+variable TANDEM_SECRET, and is never an argument:
+
+  tandem secret > FILE; chmod 600 FILE
+  tandem serve --secret-file FILE [DIR]
+  tandem connect --secret-file FILE HOST ls`;
 
 const EXIT_TEXT = "Exit codes: 0 ok, 1 other, 2 usage, 3 cannot connect, 4 not found, 5 denied, 6 storage,\n" +
   "7 protocol, 8 integrity, 9 some of several failed, 10 exists, 11 timed out, 130 interrupted,\n" +

@@ -41,7 +41,11 @@ export async function runLines(
     const text = mayFail ? line.trimStart().slice(1) : line;
     try {
       if (text.trimStart().startsWith("!")) {
-        await runLocalCommand(text.trimStart().slice(1), shell.localFolder, shell.signal);
+        const stdin = !shell.readsStdin || Deno.stdin.isTerminal();
+        using _left = Deno.stdin.isTerminal() ? interruption.leaveInterrupts() : undefined;
+        const { localFolder: folder, signal, output: { json } } = shell;
+        await runLocalCommand(text.trimStart().slice(1), { folder, signal, json, stdin });
+        shell.output.result(text.trim());
       } else {
         await shell.run(splitWords(text));
       }

@@ -115,6 +115,8 @@ export async function runServe(args: readonly string[]): Promise<number> {
   }
   const dataPorts = portRange(parsed);
   const store = new DiskStore(parsed.words[0] ?? ".");
+  const isOpen = access.secret === undefined && access.tls === undefined && !isLoopback(hostname ?? "127.0.0.1");
+  if (isOpen && !parsed.has("quiet") && oneOf(parsed, "log", ["text", "json"]) !== "json") warnOfUnseenSecret();
   if (!store.needsAllPermissions) dropPermissions();
   await using server = serve({
     store,
@@ -228,8 +230,11 @@ function greet(server: TandemServer, args: ParsedArgs, { secret, newSecret, tls 
   writeStdout(
     args.has("json") ? JSON.stringify({ event: "listening", hostname, port }) : `listening ${shown}:${port}`,
   );
-  const reach = hostname === "0.0.0.0" || hostname === "::" ? "THIS-HOST" : shown;
-  const command = `tandem connect ${tls === undefined ? "" : "--tls "}${reach}:${port} ls`;
+  const reach = hostname === "0.0.0.0" || hostname === "::" ? ownAddress() ?? "THIS-HOST" : shown;
+  const flags = `${tls === undefined ? "" : "--tls "}${
+    secret === undefined || newSecret !== undefined ? "" : "--secret-file FILE "
+  }`;
+  const command = `tandem connect ${flags}${reach}:${port} ls`;
   const asJson = args.text("log") === "json";
   if (newSecret !== undefined) {
     // Told however quiet it is to be: nobody could else connect.
@@ -247,13 +252,19 @@ function greet(server: TandemServer, args: ParsedArgs, { secret, newSecret, tls 
     : isLoopback(hostname)
     ? ""
     : `, ${tls === undefined ? "unencrypted" : "encrypted"}, to anybody who gets here`;
-  if (tls === undefined && secret === undefined && !isLoopback(hostname)) warnOfUnseenSecret();
   writeStderr(
     `sharing ${printable(args.words[0] ?? ".")}, ${rights}${who}.${
       newSecret === undefined ? " To fetch from it:" : ""
     }`,
   );
   if (newSecret === undefined) writeStderr(`  ${command}`);
+}
+
+/** An address of this machine that others may know; undefined where there is none, or this program may not look. */
+function ownAddress(): string | undefined {
+  const { state } = Deno.permissions.querySync({ name: "sys", kind: "networkInterfaces" });
+  if (state !== "granted") return undefined;
+  return Deno.networkInterfaces().find(({ family, address }) => family === "IPv4" && !isLoopback(address))?.address;
 }
 
 /** Waits for the server to end; a first signal asks it to, a second one insists. */

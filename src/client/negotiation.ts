@@ -26,7 +26,7 @@ import { type RemotePath, ROOT } from "../protocol/path.ts";
 import { encodeHeader } from "../protocol/header.ts";
 import { decodeObject } from "../protocol/sealed.ts";
 import { encodeTicket, parseWelcome, TANDEM_VERSION } from "../protocol/tandem_command.ts";
-import { parseError } from "../protocol/tandem_result.ts";
+import { AnsweredError, parseError } from "../protocol/tandem_result.ts";
 import { makeNonce, type Secret } from "../secret/secret.ts";
 import type { Mode } from "./events.ts";
 import type {
@@ -232,7 +232,9 @@ export class NegotiatedExchange implements Exchange {
     } catch (error) {
       const wantsTls = asksForTls(control);
       control.close();
-      const failure = control.failure ?? (wantsTls ? wantsSecret(control.peer) : asTandemError(error));
+      // What the server said, and what is wrong with what it said, tells more than that it then closed.
+      const isSaid = error instanceof AnsweredError || error instanceof TandemError && error.code === "auth-failed";
+      const failure = isSaid ? error : control.failure ?? (wantsTls ? wantsSecret(control.peer) : asTandemError(error));
       // What is wrong with a welcome is the server's fault.
       throw failure.code === "bad-request" ? new ProtocolError(failure.message, { cause: failure }) : failure;
     }
@@ -321,7 +323,9 @@ export class NegotiatedExchange implements Exchange {
     try {
       const proof = await exchange.authenticate(nonce, await secret.prove("client", serverNonce, nonce));
       if (await secret.verify(proof, "server", serverNonce, nonce)) return;
-      throw new TandemError("auth-failed", `${this.#control.peer} does not have the same secret`);
+      throw new TandemError("auth-failed", `${this.#control.peer} does not have the same secret`, {
+        hint: "compare the secret on both sides",
+      });
     } catch (error) {
       exchange.close();
       throw error;

@@ -141,7 +141,9 @@ export function serverFailure(error: unknown): TandemError {
     return new TandemError("auth-failed", "the client does not take this server for the right one: another secret?");
   }
   if (error instanceof Deno.errors.InvalidData) {
-    return new TandemError("auth-required", `the client does not speak this TLS: ${text}`);
+    return /InvalidContentType/.test(text)
+      ? new TandemError("auth-required", "the client does not encrypt: no secret?")
+      : new TandemError("auth-required", `the client does not speak this TLS: ${text}`);
   }
   return new TandemError("disconnected", `the connection ended in the handshake: ${text}`, { cause: error });
 }

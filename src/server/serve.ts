@@ -81,7 +81,7 @@ export interface TandemServer extends AsyncDisposable {
 /** How often what is left over is looked for, in milliseconds: a day, as it is kept for a week. */
 const SWEEP_INTERVAL_MS = 24 * 60 * 60 * 1_000;
 
-/** The most connections over the limits that are given the time to bring a ticket. */
+/** The most connections over the limits that are given the time to bring a ticket, from one address. */
 const MAX_EXTRAS = 64;
 
 /** How long the accept loop rests after a failed accept (too many open files), in milliseconds. */
@@ -128,8 +128,8 @@ class Server implements TandemServer {
   #admitted = 0;
   readonly #running = new Set<Promise<void>>();
   #lastId = 0;
-  /** Connections over the limits that may only bring a ticket. */
-  #extras = 0;
+  /** Connections over the limits that may only bring a ticket, by their address. */
+  readonly #extras = new Map<string, number>();
   #closing = false;
 
   constructor(store: FileStore, options: ServeOptions) {
@@ -213,7 +213,7 @@ class Server implements TandemServer {
     const { hostname } = unmapped(conn.remoteAddr);
     const refusal = this.#refusal(hostname);
     // The last sessions that fit need their data connections too.
-    const ticketOnly = refusal !== undefined && this.#extras < MAX_EXTRAS && this.#host.tickets.isAwaited(hostname);
+    const ticketOnly = refusal !== undefined && this.#mayBringTicket(hostname);
     const work = refusal !== undefined && !ticketOnly
       ? this.#turnAway(conn, refusal)
       : this.#welcome(conn, hostname, ticketOnly);
@@ -221,6 +221,12 @@ class Server implements TandemServer {
       .catch((error) => this.#warn("internal", asTandemError(error).message))
       .finally(() => this.#running.delete(run));
     this.#running.add(run);
+  }
+
+  /** No more of them than are waited for, so that a crowd at one address keeps nobody at another one out. */
+  #mayBringTicket(hostname: string): boolean {
+    const extras = this.#extras.get(hostname) ?? 0;
+    return extras < Math.min(MAX_EXTRAS, this.#host.tickets.awaitedFrom(hostname));
   }
 
   /** Why nobody is let in from an address now; undefined where somebody is. */
@@ -259,8 +265,7 @@ class Server implements TandemServer {
   /** Serves whoever has connected. */
   async #welcome(conn: Conn, hostname: string, ticketOnly: boolean): Promise<void> {
     const acceptedMs = performance.now();
-    if (ticketOnly) this.#extras++;
-    else this.#count(hostname, 1);
+    this.#count(hostname, ticketOnly, 1);
     try {
       if (isTls(conn) && !await this.#shakeHands(conn, hostname)) return;
       const session = new Session({ channel: new Channel(conn), acceptedMs, ticketOnly }, this.#host);
@@ -268,17 +273,16 @@ class Server implements TandemServer {
       if (this.#closing) session.abort();
       await session.run().finally(() => this.#sessions.delete(session));
     } finally {
-      if (ticketOnly) this.#extras--;
-      else this.#count(hostname, -1);
+      this.#count(hostname, ticketOnly, -1);
     }
   }
 
-  #count(hostname: string, change: 1 | -1): void {
-    this.#admitted += change;
-    const from = network(hostname);
-    const count = (this.#perAddress.get(from) ?? 0) + change;
-    if (count === 0) this.#perAddress.delete(from);
-    else this.#perAddress.set(from, count);
+  #count(hostname: string, ticketOnly: boolean, change: 1 | -1): void {
+    if (!ticketOnly) this.#admitted += change;
+    const [counts, from] = ticketOnly ? [this.#extras, hostname] : [this.#perAddress, network(hostname)];
+    const count = (counts.get(from) ?? 0) + change;
+    if (count === 0) counts.delete(from);
+    else counts.set(from, count);
   }
 
   /** Finishes the handshake of a connection; returns whether that worked. */

@@ -108,7 +108,8 @@ export class Session {
     stack.use(this.#channel);
     let failure: unknown;
     try {
-      await penalties.hold(this.#channel.remoteAddr.hostname);
+      // The data connection of a session that is let in is not kept waiting.
+      if (!this.#ticketOnly) await penalties.hold(this.#channel.remoteAddr.hostname);
       const patienceMs = this.#ticketOnly ? limits.dataAcceptTimeoutMs : limits.firstCommandTimeoutMs;
       const first = await this.#receive(Math.max(1, this.#acceptedMs + patienceMs - performance.now()));
       const isData = first !== END && first.header.sign === "+" && isTicketMessage(first.body);

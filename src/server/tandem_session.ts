@@ -88,6 +88,8 @@ export class TandemSession {
   drain(): void {
     this.#draining = true;
     this.#tell();
+    // Who has said nothing yet is not waited for.
+    if (this.#lastNumber < 0) this.#parts.data.fail(new TandemError("aborted", "the server is shutting down"));
   }
 
   /** Answers commands until `quit` or the end. */

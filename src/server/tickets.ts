@@ -32,12 +32,13 @@ export interface TicketOptions {
 export class Tickets {
   readonly #waiting = new Map<string, Waiting>();
 
-  /** Whether a session with a client at that address waits. */
-  isAwaited(hostname: string): boolean {
+  /** How many sessions with a client at that address wait. */
+  awaitedFrom(hostname: string): number {
+    let count = 0;
     for (const waiting of this.#waiting.values()) {
-      if (waiting.hostname === hostname) return true;
+      if (waiting.hostname === hostname) count++;
     }
-    return false;
+    return count;
   }
 
   /**

@@ -37,9 +37,12 @@ export async function openLanding(
   try {
     const present = await presentAt(target);
     if (present !== undefined) assertReplaceable(present, shownName, replace || resume && continuePresent);
+    using stack = new DisposableStack();
+    const folder = stack.adopt(await openFolder(base), (file) => file?.close());
     const temporary = await openTemporary(base, resumable ? name : undefined, resume);
+    stack.move();
     const landing = new DiskLanding(temporary, {
-      base,
+      folder,
       target,
       shownName,
       replace,
@@ -74,7 +77,8 @@ export interface LandingRange extends Disposable {
 }
 
 interface LandingTarget {
-  readonly base: string;
+  /** The folder, open from the start: at the end there might be no descriptor left for it. */
+  readonly folder: Deno.FsFile | undefined;
   readonly target: string;
   readonly shownName: string;
   readonly replace: boolean;
@@ -184,7 +188,7 @@ export class DiskLanding implements Landing {
       const { target } = this.#to;
       await this.#to.alone(() => replaces ? Deno.rename(this.path, target) : publishNew(this.path, target));
       this.#committed = true;
-      await syncFolder(this.#to.base);
+      await this.#to.folder?.sync();
     } catch (error) {
       throw diskError(error, this.#to.shownName);
     }
@@ -203,6 +207,7 @@ export class DiskLanding implements Landing {
 
   /** Closes the file; removes it if it was not committed and is not to be kept. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#to.folder?.close();
     const keeps = this.#committed || this.#keeps && (await this.#file.stat()).size > 0;
     if (keeps) this.#file.close();
     else await removeLocked(this.#file, this.path);
@@ -283,9 +288,13 @@ function assertReplaceable(
 
 /** Makes the names in a folder durable. */
 export async function syncFolder(path: string): Promise<void> {
-  if (Deno.build.os === "windows") return;
-  using folder = await Deno.open(path);
-  await folder.sync();
+  using folder = await openFolder(path);
+  await folder?.sync();
+}
+
+/** A folder, to be flushed; undefined where folders cannot be opened. */
+async function openFolder(path: string): Promise<Deno.FsFile | undefined> {
+  return Deno.build.os === "windows" ? undefined : await Deno.open(path);
 }
 
 function alreadyThere(shownName: string): TandemError {

@@ -182,7 +182,7 @@ bothModes(
   },
 );
 
-bothModes("Client tells its events in their order", async ({ mode, outcome }) => {
+bothModes("Client tells its events in their order", async ({ mode, outcome, spoken, encrypted }) => {
   const events: ClientEvent[] = [];
   await using both = await openBoth(mode, { client: { onEvent: (event) => events.push(event) } });
   const { client, folder, server } = both;
@@ -192,7 +192,7 @@ bothModes("Client tells its events in their order", async ({ mode, outcome }) =>
   await toBytes((await client.get("a")).readable);
   await client.get("none").catch(() => {});
   const { hostname, port } = server.addr;
-  assertEquals(events[0], { event: "hello", mode, hostname, port, encrypted: false });
+  assertEquals(events[0], { event: "hello", mode: spoken, hostname, port, encrypted });
   const kinds = events.map((event) => event.event === "file" ? `${event.outcome} ${event.bytes}` : event.event);
   const runs = kinds.filter((kind, i) => kind !== "progress" || kinds[i - 1] !== "progress");
   assertEquals(runs, [
@@ -215,11 +215,11 @@ bothModes("Client tells its events in their order", async ({ mode, outcome }) =>
 
 bothModes(
   "Client has its mode from the beginning where it is given, else from the first answer on",
-  async ({ mode, modeBefore }) => {
+  async ({ mode, spoken, modeBefore }) => {
     await using both = await openBoth(mode);
     assertEquals(both.client.mode, modeBefore);
     assertEquals(await list(both.client), []);
-    assertEquals(both.client.mode, mode);
+    assertEquals(both.client.mode, spoken);
   },
 );
 

@@ -14,7 +14,7 @@ import { PATIENCE_MS, timed } from "../net/deadline.ts";
 import { closedPort, fullPort } from "../net/door.ts";
 import { assertFails } from "../net/failure.ts";
 import { answersGet, answersQuit } from "./scripted_server.ts";
-import { bothModes } from "./modes.ts";
+import { bothModes, connectedIn, servedIn } from "./modes.ts";
 import { attempt, list } from "./session.ts";
 
 const FULL_PORTS_HANG = Deno.build.os === "linux";
@@ -139,15 +139,15 @@ Deno.test("Client connects to data ports at the address of the control connectio
   );
 });
 
-bothModes("Client does not look a name up again for its data connections", async ({ mode, connections }) => {
+bothModes("Client does not look a name up again for its data connections", async ({ mode, spoken, connections }) => {
   using folder = tempFolder();
-  await using server = serveForTest(folder.path);
+  await using server = serveForTest(folder.path, servedIn(mode));
   const { port } = server.addr;
   using spy = spyOnConnect();
   {
-    await using client = await connect({ hostname: "localhost", port, ...(mode === "plain" ? { mode } : {}) });
+    await using client = await connect({ hostname: "localhost", port, ...connectedIn(mode) });
     await list(client);
-    assertEquals(client.mode, mode);
+    assertEquals(client.mode, spoken);
   }
   const others = Array(connections - 1).fill("127.0.0.1");
   assertEquals(spy.attempts.map(({ hostname }) => hostname), ["localhost", ...others]);

@@ -114,7 +114,7 @@ Deno.test("NEG-6 Client fails when its ticket is refused, and does not fall back
 });
 
 Deno.test("NEG-2 Client takes a welcome that comes byte by byte, or with fields that it does not know", async () => {
-  const later = END + object({ tandem: 7, ticket: TICKET, nonce: "x", more: [1] });
+  const later = END + object({ tandem: 7, ticket: TICKET, later: "x", more: [1] });
   for (const pieces of [[...WELCOME], [later]]) {
     const script = [
       takesSigned("ls"),

@@ -1,16 +1,24 @@
 /**
- * The same tests over both exchanges, and in one table what SPEC.md has differ
- * between them.
+ * The same tests over both exchanges, the tandem one with and without a secret,
+ * and in one table what SPEC.md has differ between them.
  *
  * @module
  */
 
-import type { ErrorCode, Mode } from "../../mod.ts";
+import type { ConnectOptions, ErrorCode, Mode, ServeOptions } from "../../mod.ts";
+import { SECRET } from "../net/secrets.ts";
+
+/** How a session is set up: the exchange, or the tandem one with a secret at both ends. */
+export type Setting = Mode | "secret";
 
 /** What a session with our own server does in one exchange and not in the other. */
 export interface Expected {
+  /** How it is set up. */
+  readonly mode: Setting;
   /** The exchange. */
-  readonly mode: Mode;
+  readonly spoken: Mode;
+  /** Whether all is encrypted. */
+  readonly encrypted: boolean;
   /** What a `put` that went well is called (CLT-6, TCM-9). */
   readonly outcome: "sent" | "stored";
   /** What is said of a file that is not there (SRV-8, TCM-3). */
@@ -37,10 +45,29 @@ export interface Expected {
 
 const NO_HINT = /^$/;
 
-/** What differs, by exchange. */
-export const EXPECTED: Readonly<Record<Mode, Expected>> = {
+const TANDEM: Expected = {
+  mode: "tandem",
+  spoken: "tandem",
+  encrypted: false,
+  outcome: "stored",
+  missing: { message: '"a": there is no such file or folder', hint: NO_HINT, folder: "not-found" },
+  readOnly: { message: /read-only/, hint: NO_HINT },
+  present: "exists",
+  noRoom: "no-space",
+  details: true,
+  zeroIsMissing: false,
+  sendsAnyStream: true,
+  overlaps: true,
+  modeBefore: undefined,
+  connections: 2,
+};
+
+/** What differs, by setting. */
+export const EXPECTED: Readonly<Record<Setting, Expected>> = {
   plain: {
     mode: "plain",
+    spoken: "plain",
+    encrypted: false,
     outcome: "sent",
     missing: { message: 'the server did not send "a"', hint: /this server cannot say which/, folder: "not-found" },
     readOnly: { message: /^the server did not take "a"$/, hint: /may be read-only/ },
@@ -53,26 +80,24 @@ export const EXPECTED: Readonly<Record<Mode, Expected>> = {
     modeBefore: "plain",
     connections: 3,
   },
-  tandem: {
-    mode: "tandem",
-    outcome: "stored",
-    missing: { message: '"a": there is no such file or folder', hint: NO_HINT, folder: "not-found" },
-    readOnly: { message: /read-only/, hint: NO_HINT },
-    present: "exists",
-    noRoom: "no-space",
-    details: true,
-    zeroIsMissing: false,
-    sendsAnyStream: true,
-    overlaps: true,
-    modeBefore: undefined,
-    connections: 2,
-  },
+  tandem: TANDEM,
+  secret: { ...TANDEM, mode: "secret", encrypted: true },
 };
 
-/** Both exchanges. */
-export const MODES: readonly Mode[] = ["plain", "tandem"];
+/** All settings. */
+export const MODES: readonly Setting[] = ["plain", "tandem", "secret"];
 
-/** Registers a test for each exchange. */
+/** What the server is told for a setting. */
+export function servedIn(setting: Setting): ServeOptions {
+  return setting === "secret" ? { secret: SECRET, hostname: "127.0.0.1" } : {};
+}
+
+/** What the client is told for it; tandem is found out by the sign, as it is where nobody says anything. */
+export function connectedIn(setting: Setting): ConnectOptions {
+  return setting === "plain" ? { mode: setting } : setting === "secret" ? { secret: SECRET } : {};
+}
+
+/** Registers a test for each setting. */
 export function bothModes(name: string, run: (expected: Expected) => Promise<void>): void {
   for (const mode of MODES) Deno.test(`${name} (${mode})`, () => run(EXPECTED[mode]));
 }
