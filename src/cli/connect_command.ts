@@ -234,12 +234,18 @@ function limitsOf(options: ParsedArgs): Partial<ClientLimits> {
   return { timeoutMs, stallTimeoutMs: timeoutMs, putCloseTimeoutMs: timeoutMs };
 }
 
+/** How late a signal may come that another process has had as well, in milliseconds. */
+const LATE_SIGNAL_MS = 100;
+
 /** Ctrl-C, SIGTERM and a closed terminal: the first ends what runs, a second one the program. */
 export class Interruption implements Disposable {
   #controller = new AbortController();
   #signalled = false;
   #exitCode: number | undefined;
-  readonly #onInterrupt = () => this.#end(EXIT_INTERRUPTED);
+  #leaving = 0;
+  readonly #onInterrupt = () => {
+    if (this.#leaving === 0) this.#end(EXIT_INTERRUPTED);
+  };
   readonly #onTerminate = () => this.#end(EXIT_TERMINATED);
   readonly #onHangup = () => this.#end(EXIT_HUNG_UP);
 
@@ -269,17 +275,13 @@ export class Interruption implements Disposable {
     if (this.#exitCode === EXIT_INTERRUPTED) this.#exitCode = undefined;
   }
 
-  /** Leaves Ctrl-C to somebody else, until what it returns is disposed of. */
+  /**
+   * Leaves Ctrl-C to somebody else, until a moment after what it returns is
+   * disposed of: the one that ended that somebody may still be on its way here.
+   */
   leaveInterrupts(): Disposable {
-    const ignore = () => {};
-    Deno.addSignalListener("SIGINT", ignore);
-    Deno.removeSignalListener("SIGINT", this.#onInterrupt);
-    return {
-      [Symbol.dispose]: () => {
-        Deno.addSignalListener("SIGINT", this.#onInterrupt);
-        Deno.removeSignalListener("SIGINT", ignore);
-      },
-    };
+    this.#leaving++;
+    return { [Symbol.dispose]: () => void setTimeout(() => this.#leaving--, LATE_SIGNAL_MS) };
   }
 
   #end(exitCode: number): void {
