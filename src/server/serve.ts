@@ -223,10 +223,9 @@ class Server implements TandemServer {
     this.#running.add(run);
   }
 
-  /** No more of them than are waited for, so that a crowd at one address keeps nobody at another one out. */
+  /** Counted by address, so that a crowd at one keeps nobody at another one out. */
   #mayBringTicket(hostname: string): boolean {
-    const extras = this.#extras.get(hostname) ?? 0;
-    return extras < Math.min(MAX_EXTRAS, this.#host.tickets.awaitedFrom(hostname));
+    return (this.#extras.get(hostname) ?? 0) < MAX_EXTRAS && this.#host.tickets.isAwaited(hostname);
   }
 
   /** Why nobody is let in from an address now; undefined where somebody is. */

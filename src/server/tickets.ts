@@ -32,13 +32,12 @@ export interface TicketOptions {
 export class Tickets {
   readonly #waiting = new Map<string, Waiting>();
 
-  /** How many sessions with a client at that address wait. */
-  awaitedFrom(hostname: string): number {
-    let count = 0;
+  /** Whether a session with a client at that address waits. */
+  isAwaited(hostname: string): boolean {
     for (const waiting of this.#waiting.values()) {
-      if (waiting.hostname === hostname) count++;
+      if (waiting.hostname === hostname) return true;
     }
-    return count;
+    return false;
   }
 
   /**
