@@ -14,7 +14,6 @@ import { Channel, type Conn, formatAddress, isTls, unmapped } from "../net/chann
 import type { PortRange } from "../net/data_port.ts";
 import { listenTls } from "../net/tls.ts";
 import { DEFAULT_PORT } from "../protocol/command.ts";
-import { encodeError } from "../protocol/tandem_result.ts";
 import type { Credentials } from "../secret/certificate.ts";
 import { Secret } from "../secret/secret.ts";
 import { DiskStore, LOCAL_NAME_RULES } from "../store/disk_store.ts";
@@ -22,7 +21,7 @@ import type { FileStore } from "../store/file_store.ts";
 import type { ServerEvent } from "./events.ts";
 import { Handshakes } from "./handshakes.ts";
 import { network, Penalties } from "./penalties.ts";
-import { Session, type SessionHost } from "./session.ts";
+import { refuse, Session, type SessionHost } from "./session.ts";
 import { Tickets } from "./tickets.ts";
 
 /** What {@linkcode serve} is told. */
@@ -216,7 +215,7 @@ class Server implements TandemServer {
     const ticketOnly = refusal !== undefined && this.#mayBringTicket(hostname);
     const work = refusal !== undefined && !ticketOnly
       ? this.#turnAway(conn, refusal)
-      : this.#welcome(conn, hostname, ticketOnly);
+      : this.#welcome(conn, hostname, refusal);
     const run = work
       .catch((error) => this.#warn("internal", asTandemError(error).message))
       .finally(() => this.#running.delete(run));
@@ -254,20 +253,20 @@ class Server implements TandemServer {
     try {
       await this.#handshakes.finish(conn, handshakeTimeoutMs);
       using channel = new Channel(conn);
-      using _deadline = channel.deadline(handshakeTimeoutMs, "room to refuse");
-      await channel.write(encodeError(refusal));
+      await refuse(channel, refusal, handshakeTimeoutMs);
     } catch {
-      // Who does not want to know need not.
+      // It did not come to that.
     }
   }
 
   /** Serves whoever has connected. */
-  async #welcome(conn: Conn, hostname: string, ticketOnly: boolean): Promise<void> {
+  async #welcome(conn: Conn, hostname: string, refusal: TandemError | undefined): Promise<void> {
     const acceptedMs = performance.now();
+    const ticketOnly = refusal !== undefined;
     this.#count(hostname, ticketOnly, 1);
     try {
       if (isTls(conn) && !await this.#shakeHands(conn, hostname)) return;
-      const session = new Session({ channel: new Channel(conn), acceptedMs, ticketOnly }, this.#host);
+      const session = new Session({ channel: new Channel(conn), acceptedMs, refusal }, this.#host);
       this.#sessions.add(session);
       if (this.#closing) session.abort();
       await session.run().finally(() => this.#sessions.delete(session));

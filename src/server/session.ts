@@ -20,6 +20,7 @@ import { type DataPort, openDataPort, type PortRange } from "../net/data_port.ts
 import { type Command, decodeCommandText, parseCommand } from "../protocol/command.ts";
 import { decodeTicket, isTicketMessage, TANDEM_VERSION } from "../protocol/tandem_command.ts";
 import { encodeObject } from "../protocol/sealed.ts";
+import { encodeError } from "../protocol/tandem_result.ts";
 import { END, type Message } from "../protocol/decoder.ts";
 import { encodeHeader, HEADER_BYTES } from "../protocol/header.ts";
 import type { PathRules } from "../protocol/path.ts";
@@ -71,10 +72,10 @@ export interface Arrival {
   /** When it was accepted, by `performance.now()`. */
   readonly acceptedMs: number;
   /**
-   * Whether there is no room for a further session, so that the connection may
-   * only be the data connection of one that is open.
+   * Why there is no room for a further session, if there is none: then the
+   * connection may only be the data connection of one that is open.
    */
-  readonly ticketOnly: boolean;
+  readonly refusal: TandemError | undefined;
 }
 
 /** One client's session. */
@@ -83,7 +84,7 @@ export class Session {
   readonly #control: ControlStream;
   readonly #host: SessionHost;
   readonly #acceptedMs: number;
-  readonly #ticketOnly: boolean;
+  readonly #refusal: TandemError | undefined;
   #id = 0;
   #data: Channel | undefined;
   #tandem: TandemSession | undefined;
@@ -92,12 +93,12 @@ export class Session {
   #draining = false;
 
   /** Begins on an accepted connection. */
-  constructor({ channel, acceptedMs, ticketOnly }: Arrival, host: SessionHost) {
+  constructor({ channel, acceptedMs, refusal }: Arrival, host: SessionHost) {
     this.#channel = channel;
     this.#control = new ControlStream(channel);
     this.#host = host;
     this.#acceptedMs = acceptedMs;
-    this.#ticketOnly = ticketOnly;
+    this.#refusal = refusal;
   }
 
   /** Serves the client until the session ends, unless this is the data connection of another one. Never rejects. */
@@ -109,24 +110,23 @@ export class Session {
     let failure: unknown;
     try {
       // The data connection of a session that is let in is not kept waiting.
-      if (!this.#ticketOnly) await penalties.hold(this.#channel.remoteAddr.hostname);
-      const patienceMs = this.#ticketOnly ? limits.dataAcceptTimeoutMs : limits.firstCommandTimeoutMs;
+      if (this.#refusal === undefined) await penalties.hold(this.#channel.remoteAddr.hostname);
+      const patienceMs = this.#refusal === undefined ? limits.firstCommandTimeoutMs : limits.dataAcceptTimeoutMs;
       const first = await this.#receive(Math.max(1, this.#acceptedMs + patienceMs - performance.now()));
       const isData = first !== END && first.header.sign === "+" && isTicketMessage(first.body);
       if (isData && this.#host.mode !== "plain") {
         return this.#redeem(first, stack);
       }
-      if (!this.#ticketOnly) {
+      if (this.#refusal === undefined) {
         this.#open();
         await this.#serve(first);
       }
     } catch (error) {
       failure = error;
     }
-    if (this.#ticketOnly) {
-      const message = "there is no room for a further session";
-      emit({ event: "warning", outcome: "session-refused", peer, message });
-      return;
+    if (this.#refusal !== undefined) {
+      emit({ event: "warning", outcome: "session-refused", peer, message: this.#refusal.message });
+      return await refuse(this.#channel, this.#refusal, limits.commandTimeoutMs);
     }
     // It may have ended before it said anything.
     if (this.#id === 0) this.#open();
@@ -349,6 +349,17 @@ export class Session {
   abort(error: TandemError = shutDown()): void {
     this.#data?.fail(error);
     this.#channel.fail(error);
+  }
+}
+
+/** Says why a client is turned away, where that can be said: inside TLS, for there is no plain client there. */
+export async function refuse(channel: Channel, refusal: TandemError, timeoutMs: number): Promise<void> {
+  if (!channel.isEncrypted || channel.isClosed) return;
+  try {
+    using _deadline = channel.deadline(timeoutMs, "room to refuse");
+    await channel.write(encodeError(refusal));
+  } catch {
+    // Who does not want to know need not.
   }
 }
 
