@@ -20,7 +20,7 @@ import { printHelp } from "./src/cli/print_help.ts";
 import { errorLines, writeStderr, writeStdout } from "./src/cli/terminal.ts";
 import { VERSION } from "./src/cli/version.ts";
 
-const SUBCOMMANDS: readonly string[] = ["serve", "connect", "secret", "help", "--help", "--version"];
+const SUBCOMMANDS: readonly string[] = ["serve", "connect", "secret", "completions", "help", "--help", "--version"];
 
 /** Runs the program with its arguments; returns the exit code. */
 async function main(args: readonly string[]): Promise<number> {
@@ -47,6 +47,11 @@ async function dispatch(args: readonly string[]): Promise<number> {
     case "secret": {
       if (rest.length > 0) throw usage("secret takes no arguments: it makes one and prints it");
       writeStdout(generateSecret());
+      return 0;
+    }
+    case "completions": {
+      const { completionScript } = await import("./src/cli/completions.ts");
+      writeStdout(completionScript(rest[0]).trimEnd());
       return 0;
     }
     case "help":

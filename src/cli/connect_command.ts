@@ -16,7 +16,16 @@ import {
 } from "../../mod.ts";
 import { pemFile, SECRET_FILE, secretOf, warnOfTrust, warnOfUnseenSecret } from "./credentials.ts";
 import { EXIT_CODES, EXIT_HUNG_UP, EXIT_INTERRUPTED, EXIT_TERMINATED } from "./exit_codes.ts";
-import { type Flag, oneOf, type ParsedArgs, parseFlags, secondsAsMs, usage, wholeNumber } from "./flags.ts";
+import {
+  type Flag,
+  oneOf,
+  type ParsedArgs,
+  parseFlags,
+  secondsAsMs,
+  usage,
+  wholeNumber,
+  withEnvironment,
+} from "./flags.ts";
 import { isLoopback, parseHost } from "./host.ts";
 import { Output } from "./output.ts";
 import { runLines, terminalLines, textLines } from "./lines.ts";
@@ -49,6 +58,7 @@ export const CONNECT_FLAGS: readonly Flag[] = [
   {
     name: "on-exist",
     value: "WHAT",
+    choices: ON_EXIST,
     about: `where a name is taken: ${ON_EXIST.join(", ")}`,
   },
   {
@@ -84,7 +94,7 @@ export async function runConnect(args: readonly string[]): Promise<number> {
   }
   const second = parseFlags(afterHost, CONNECT_FLAGS, { stopAtWord: true });
   if (second.has("help")) return await printHelp("connect");
-  const options = merge(first, second);
+  const options = withEnvironment(merge(first, second), CONNECT_FLAGS);
   return await runSession(host, options, second.words);
 }
 

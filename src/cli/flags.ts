@@ -13,6 +13,7 @@
 
 import { parseArgs } from "node:util";
 import { TandemError } from "../../mod.ts";
+import { environment } from "./terminal.ts";
 import { closestString, levenshteinDistance } from "../deps.ts";
 
 /** One flag of the command line. */
@@ -23,6 +24,8 @@ export interface Flag {
   readonly short?: string;
   /** What its value is called in `help`; without it the flag has none. */
   readonly value?: string;
+  /** The values that it takes, where they are a closed list. */
+  readonly choices?: readonly string[];
   /** What it does, as one line of `help`. */
   readonly about: string;
 }
@@ -93,6 +96,44 @@ export function parseFlags(
     text(name) {
       const value = values.get(name);
       return typeof value === "string" ? value : undefined;
+    },
+  };
+}
+
+/** The variable that sets a flag: `TANDEM_MAX_FILE` is `--max-file`. */
+export function variableOf(flag: Flag): string {
+  return `TANDEM_${flag.name.replaceAll("-", "_").toUpperCase()}`;
+}
+
+const ON = ["1", "true", "yes", "on"];
+const OFF = ["", "0", "false", "no", "off"];
+
+/**
+ * The same arguments, and where a flag was not given, what its variable in the
+ * environment says.
+ *
+ * @throws {TandemError} `usage` if the variable of a flag without a value says neither yes nor no.
+ */
+export function withEnvironment(args: ParsedArgs, flags: readonly Flag[]): ParsedArgs {
+  const values = new Map<string, string | true>();
+  for (const flag of flags) {
+    const variable = variableOf(flag);
+    const value = flag.name === "help" ? undefined : environment(variable);
+    if (value === undefined || args.has(flag.name)) continue;
+    if (flag.value !== undefined) {
+      if (value !== "") values.set(flag.name, value);
+    } else if (ON.includes(value.toLowerCase())) {
+      values.set(flag.name, true);
+    } else if (!OFF.includes(value.toLowerCase())) {
+      throw usage(`${variable}=${value}: expected 1 or 0`);
+    }
+  }
+  return {
+    words: args.words,
+    has: (name) => args.has(name) || values.has(name),
+    text(name) {
+      const value = values.get(name);
+      return args.text(name) ?? (typeof value === "string" ? value : undefined);
     },
   };
 }

@@ -60,6 +60,7 @@ const OVERVIEW = `tandem moves files between two machines over two connections.
   tandem connect HOST                 a prompt
 
   tandem secret                       makes a secret, for --secret-file or TANDEM_SECRET
+  tandem completions bash|zsh|fish    completion for a shell
   tandem help serve | help connect    every flag and command
   tandem --version`;
 

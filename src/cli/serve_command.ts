@@ -18,11 +18,23 @@ import {
 } from "../../mod.ts";
 import { pemFile, SECRET_FILE, SECRET_VARIABLE, secretOf, warnOfUnseenSecret } from "./credentials.ts";
 import { EXIT_INTERRUPTED } from "./exit_codes.ts";
-import { byteCount, type Flag, oneOf, type ParsedArgs, parseFlags, secondsAsMs, usage, wholeNumber } from "./flags.ts";
+import {
+  byteCount,
+  type Flag,
+  oneOf,
+  type ParsedArgs,
+  parseFlags,
+  secondsAsMs,
+  usage,
+  wholeNumber,
+  withEnvironment,
+} from "./flags.ts";
 import { isLoopback } from "./host.ts";
 import { printHelp } from "./print_help.ts";
 import { serverLogLine } from "./server_log.ts";
 import { printable, writeStderr, writeStdout } from "./terminal.ts";
+
+const LOG_FORMATS = ["text", "json"] as const;
 
 /** The flags of `serve`. */
 export const SERVE_FLAGS: readonly Flag[] = [
@@ -90,6 +102,7 @@ export const SERVE_FLAGS: readonly Flag[] = [
   {
     name: "log",
     value: "text|json",
+    choices: LOG_FORMATS,
     about: "how events are written to stderr (text)",
   },
   { name: "json", about: "the first line of stdout as JSON" },
@@ -102,7 +115,7 @@ const MAX_COUNT = 1_000_000;
 
 /** Runs `serve` until it is stopped; returns the exit code. */
 export async function runServe(args: readonly string[]): Promise<number> {
-  const parsed = parseFlags(args, SERVE_FLAGS);
+  const parsed = withEnvironment(parseFlags(args, SERVE_FLAGS), SERVE_FLAGS);
   if (parsed.has("help")) return await printHelp("serve");
   if (parsed.words.length > 1) {
     throw usage(`serve shares one folder, not ${parsed.words.length}`);
@@ -213,7 +226,7 @@ function limitsOf(args: ParsedArgs): Partial<ServerLimits> {
 }
 
 function eventWriter(args: ParsedArgs): (event: ServerEvent) => void {
-  const format = oneOf(args, "log", ["text", "json"]) ?? "text";
+  const format = oneOf(args, "log", LOG_FORMATS) ?? "text";
   if (args.has("quiet")) return () => {};
   const verbose = args.has("verbose");
   return (event) => {
