@@ -12,4 +12,6 @@ export { format as formatBytes } from "npm:deno-std@1.4.0/fmt/bytes.js";
 export { closestString } from "npm:deno-std@1.4.0/text/closest_string.js";
 export { eastAsianWidth } from "npm:get-east-asian-width@1.7.0";
 // @ts-types="./deps_std.d.ts"
+export { globToRegExp } from "npm:deno-std@1.4.0/path/glob_to_regexp.js";
+// @ts-types="./deps_std.d.ts"
 export { levenshteinDistance } from "npm:deno-std@1.4.0/text/levenshtein_distance.js";

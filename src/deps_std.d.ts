@@ -17,3 +17,9 @@ export declare function closestString(
 
 /** How many letters two words differ in: https://jsr.io/@std/text/doc/levenshtein-distance. */
 export declare function levenshteinDistance(str1: string, str2: string): number;
+
+/** A pattern with `*`, `?` and `[…]` as a regular expression for a whole path. */
+export function globToRegExp(
+  glob: string,
+  options?: { readonly extended?: boolean; readonly globstar?: boolean; readonly os?: "linux" | "windows" | "darwin" },
+): RegExp;

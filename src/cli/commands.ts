@@ -8,6 +8,7 @@
 import { posix } from "node:path";
 import { type Client, type RemoteEntry, resolveRemotePath, ROOT, TandemError } from "../../mod.ts";
 import { type Flag, flagLines, type ParsedArgs, usage } from "./flags.ts";
+import { expandRemote, isPattern } from "./globs.ts";
 import { runJobs } from "./jobs.ts";
 import { localFolderEntries } from "./local.ts";
 import { RemoteNames } from "./remote_names.ts";
@@ -83,7 +84,7 @@ export const COMMANDS: readonly ShellCommand[] = [
     about: "write remote files to stdout",
     arguments: [1, Infinity],
     run: async (shell, { words }) => {
-      for (const word of words) await copyToStdout(shell, word);
+      for (const path of await remotePaths(shell, words)) await copyToStdout(shell, path);
     },
   },
   {
@@ -92,7 +93,7 @@ export const COMMANDS: readonly ShellCommand[] = [
     about: "tell kind, size, time and permissions (needs a tandem peer)",
     arguments: [0, Infinity],
     run: async (shell, { words }) => {
-      const paths = (words.length === 0 ? ["."] : words).map((word) => shell.remoteFromRoot(word));
+      const paths = await remotePaths(shell, words.length === 0 ? ["."] : words);
       for (const path of paths) {
         const { signal } = shell;
         const entry = await shell.retrying((client) => client.stat(path, { signal }));
@@ -108,8 +109,11 @@ export const COMMANDS: readonly ShellCommand[] = [
     run: async (shell, { words }) => {
       const { signal } = shell;
       for (const word of words) {
-        const hash = await shell.retrying((client) => client.hash(shell.remoteFromRoot(word), { signal }));
-        await shell.output.line(`${hash}  ${word}`, signal);
+        for (const path of await expandRemote(shell, word)) {
+          const hash = await shell.retrying((client) => client.hash(path, { signal }));
+          const shown = isPattern(word) ? posix.relative(`/${shell.folder}`, path) : word;
+          await shell.output.line(`${hash}  ${shown}`, signal);
+        }
       }
     },
   },
@@ -121,7 +125,8 @@ export const COMMANDS: readonly ShellCommand[] = [
     arguments: [1, Infinity],
     run: (shell, args) => {
       const options = { recursive: args.has("parents"), signal: shell.signal };
-      return each(shell, args.words, (client, path) => client.mkdir(path, options));
+      const paths = args.words.map((word) => shell.remoteFromRoot(word));
+      return each(shell, paths, (client, path) => client.mkdir(path, options));
     },
   },
   {
@@ -130,9 +135,9 @@ export const COMMANDS: readonly ShellCommand[] = [
     about: "remove remote files (needs a tandem peer)",
     flags: [RECURSIVE],
     arguments: [1, Infinity],
-    run: (shell, args) => {
+    run: async (shell, args) => {
       const options = { recursive: args.has("recursive"), signal: shell.signal };
-      return each(shell, args.words, (client, path) => client.remove(path, options));
+      return await each(shell, await remotePaths(shell, args.words), (client, path) => client.remove(path, options));
     },
   },
   {
@@ -238,18 +243,39 @@ function transferFlags(args: ParsedArgs) {
   return { recursive: args.has("recursive"), resume: args.has("continue") };
 }
 
-/** Does the same with several remote names, and tells at the end which failed. */
+/** The remote paths that words stand for. */
+async function remotePaths(shell: Shell, words: readonly string[]): Promise<string[]> {
+  return (await Promise.all(words.map((word) => expandRemote(shell, word)))).flat();
+}
+
+/** Does the same with several remote paths, and tells at the end which failed. */
 async function each(
   shell: Shell,
-  words: readonly string[],
+  paths: readonly string[],
   run: (client: Client, path: string) => Promise<void>,
 ): Promise<void> {
-  const jobs = words.map((word) => ({ from: shell.remoteFromRoot(word), to: "" }));
+  const jobs = paths.map((from) => ({ from, to: "" }));
   await runJobs(shell, jobs, (client, { from }) => run(client, from));
 }
 
+/** Lists what a pattern matches: folders as themselves, not what is in them. */
+async function listMatches(shell: Shell, word: string, long: boolean): Promise<void> {
+  const { signal, output } = shell;
+  const folders = Map.groupBy(await expandRemote(shell, word), (path) => posix.dirname(path));
+  for (const [folder, paths] of folders) {
+    const names = paths.map((path) => posix.basename(path));
+    const entries = await shell.retrying((client) => Array.fromAsync(client.list(folder, { signal })));
+    for (const entry of entries.filter(({ name }) => names.includes(name))) {
+      const shown = posix.relative(`/${shell.folder}`, posix.join(folder, entry.name));
+      await output.entry(entry, shown, long, signal);
+    }
+  }
+}
+
 async function list(shell: Shell, args: ParsedArgs): Promise<void> {
-  const folder = shell.remoteFromRoot(args.words[0] ?? ".");
+  const [word = "."] = args.words;
+  if (isPattern(word)) return await listMatches(shell, word, args.has("long"));
+  const folder = shell.remoteFromRoot(word);
   const recursive = args.has("recursive");
   const { signal, output } = shell;
   const show = (entry: RemoteEntry, path: string) => output.entry(entry, path, args.has("long"), signal);

@@ -8,6 +8,7 @@ import { basename, join, posix } from "node:path";
 import { type Client, downloadInRanges, TandemError } from "../../mod.ts";
 import { usage } from "./flags.ts";
 import { localTree, makeLocalFolders, makeRemoteFolders, remoteTree } from "./folders.ts";
+import { expandLocal, expandRemote } from "./globs.ts";
 import { type FailedJob, type Job, runJobs } from "./jobs.ts";
 import { freeLocalName, isLocalFolder, statLocal } from "./local.ts";
 import { RemoteNames } from "./remote_names.ts";
@@ -38,9 +39,11 @@ export async function getFiles(
 ): Promise<void> {
   const [first = "", second] = words;
   if (words.length === 2 && second === "-") {
-    return await copyToStdout(shell, first);
+    for (const path of await expandRemote(shell, first)) await copyToStdout(shell, path);
+    return;
   }
-  const remotes = words.length === 1 ? words : words.slice(0, -1);
+  const typed = words.length === 1 ? words : words.slice(0, -1);
+  const remotes = (await Promise.all(typed.map((word) => expandRemote(shell, word)))).flat();
   const target = words.length === 1 ? "." : words.at(-1) ?? ".";
   const into = await isLocalFolder(shell.local(target));
   const makes = flags.recursive && remotes.length === 1;
@@ -50,8 +53,7 @@ export async function getFiles(
   const there = new RemoteNames(shell);
   const jobs: Job[] = [];
   const failed: FailedJob[] = [];
-  for (const remote of remotes) {
-    const from = shell.remoteFromRoot(remote);
+  for (const from of remotes) {
     const to = shell.local(into ? join(target, basename(from)) : target);
     if (flags.recursive && await there.kindOf(from) === "directory") {
       const tree = await shell.retrying((client) => remoteTree(shell, client, from, to));
@@ -80,7 +82,8 @@ export async function getFiles(
  */
 export async function putFiles(shell: Shell, words: readonly string[], flags: TransferFlags): Promise<void> {
   const there = new RemoteNames(shell);
-  const locals = words.length === 1 ? words : words.slice(0, -1);
+  const typed = words.length === 1 ? words : words.slice(0, -1);
+  const locals = (await Promise.all(typed.map((word) => expandLocal(shell, word)))).flat();
   const target = words.length === 1 ? "." : words.at(-1) ?? ".";
   const folder = shell.remoteFromRoot(target);
   const into = /(^|\/)\.{0,2}$/.test(target) && !flags.recursive || await there.kindOf(folder) === "directory";
