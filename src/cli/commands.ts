@@ -8,6 +8,7 @@
 import { posix } from "node:path";
 import { type Client, type RemoteEntry, resolveRemotePath, ROOT, TandemError } from "../../mod.ts";
 import { type Flag, flagLines, type ParsedArgs, usage } from "./flags.ts";
+import { Filter, FILTER_FLAGS } from "./filters.ts";
 import { expandRemote, isPattern } from "./globs.ts";
 import { runJobs } from "./jobs.ts";
 import { localFolderEntries } from "./local.ts";
@@ -44,6 +45,9 @@ const CONTINUE: Flag = {
   about: "continue what was cut off (needs a tandem peer)",
 };
 
+const DRY_RUN: Flag = { name: "dry-run", short: "n", about: "only tell what would be done" };
+const TRANSFER_FLAGS: readonly Flag[] = [RECURSIVE, CONTINUE, ...FILTER_FLAGS, DRY_RUN];
+
 /** Every command, in the order of `help`. */
 export const COMMANDS: readonly ShellCommand[] = [
   {
@@ -66,7 +70,7 @@ export const COMMANDS: readonly ShellCommand[] = [
     name: "get",
     usage: "get REMOTE... [LOCAL]",
     about: "fetch files; LOCAL may be a folder, a name, or - for stdout",
-    flags: [RECURSIVE, CONTINUE],
+    flags: TRANSFER_FLAGS,
     arguments: [1, Infinity],
     run: (shell, args) => getFiles(shell, args.words, transferFlags(args)),
   },
@@ -74,9 +78,27 @@ export const COMMANDS: readonly ShellCommand[] = [
     name: "put",
     usage: "put LOCAL... [REMOTE]",
     about: "store files; REMOTE may be a folder or a name; - as LOCAL is stdin",
-    flags: [RECURSIVE, CONTINUE],
+    flags: TRANSFER_FLAGS,
     arguments: [1, Infinity],
     run: (shell, args) => putFiles(shell, args.words, transferFlags(args)),
+  },
+  {
+    name: "sync",
+    usage: "sync [--from] LOCAL REMOTE",
+    about: "make REMOTE what LOCAL is, or with --from LOCAL what REMOTE is (sync --from REMOTE LOCAL)",
+    flags: [
+      { name: "from", about: "the other way: sync --from REMOTE LOCAL" },
+      { name: "delete", about: "delete what only the target has" },
+      { name: "max-delete", value: "N", about: "so much may be deleted (half of it)" },
+      { name: "checksum", about: "compare contents, not times" },
+      ...FILTER_FLAGS,
+      DRY_RUN,
+    ],
+    arguments: [2, 2],
+    run: async (shell, args) => {
+      const { syncFolders } = await import("./sync.ts");
+      await syncFolders(shell, args);
+    },
   },
   {
     name: "cat",
@@ -240,7 +262,12 @@ export const COMMANDS: readonly ShellCommand[] = [
 ];
 
 function transferFlags(args: ParsedArgs) {
-  return { recursive: args.has("recursive"), resume: args.has("continue") };
+  return {
+    recursive: args.has("recursive"),
+    resume: args.has("continue"),
+    filter: Filter.of(args),
+    dryRun: args.has("dry-run"),
+  };
 }
 
 /** The remote paths that words stand for. */

@@ -109,6 +109,7 @@ function merge(first: ParsedArgs, second: ParsedArgs): ParsedArgs {
     words: second.words,
     has: (name) => first.has(name) || second.has(name),
     text: (name) => first.text(name) ?? second.text(name),
+    texts: (name) => [...first.texts(name), ...second.texts(name)],
   };
 }
 

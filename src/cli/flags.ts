@@ -24,6 +24,8 @@ export interface Flag {
   readonly short?: string;
   /** What its value is called in `help`; without it the flag has none. */
   readonly value?: string;
+  /** Whether it may be given more than once. */
+  readonly repeats?: boolean;
   /** The values that it takes, where they are a closed list. */
   readonly choices?: readonly string[];
   /** What it does, as one line of `help`. */
@@ -38,6 +40,8 @@ export interface ParsedArgs {
   has(name: string): boolean;
   /** The value of a flag, as typed. */
   text(name: string): string | undefined;
+  /** The values of a flag that may be given more than once. */
+  texts(name: string): readonly string[];
 }
 
 /** How arguments are parsed. */
@@ -69,7 +73,7 @@ export function parseFlags(
     tokens: true,
   });
   const words: string[] = [];
-  const values = new Map<string, string | true>();
+  const values = new Map<string, (string | true)[]>();
   for (const token of tokens) {
     if (token.kind === "positional") {
       if (rules.stopAtWord) {
@@ -84,19 +88,18 @@ export function parseFlags(
     } else {
       const flag = flags.find(({ name }) => name === token.name);
       if (flag === undefined) throw unknownFlag(token.rawName, flags);
-      if (values.has(flag.name)) throw usage(`--${flag.name} was given twice`);
+      const present = values.get(flag.name) ?? [];
+      if (present.length > 0 && !flag.repeats) throw usage(`--${flag.name} was given twice`);
       // Behind a value that was forgotten stands the next flag: it must not be swallowed.
       const swallowed = token.inlineValue === false && /^-./.test(token.value ?? "");
-      values.set(flag.name, valueOf(flag, swallowed ? undefined : token.value));
+      values.set(flag.name, [...present, valueOf(flag, swallowed ? undefined : token.value)]);
     }
   }
   return {
     words,
     has: (name) => values.has(name),
-    text(name) {
-      const value = values.get(name);
-      return typeof value === "string" ? value : undefined;
-    },
+    text: (name) => values.get(name)?.find((value) => typeof value === "string"),
+    texts: (name) => values.get(name)?.filter((value) => typeof value === "string") ?? [],
   };
 }
 
@@ -135,6 +138,7 @@ export function withEnvironment(args: ParsedArgs, flags: readonly Flag[]): Parse
       const value = values.get(name);
       return args.text(name) ?? (typeof value === "string" ? value : undefined);
     },
+    texts: (name) => args.texts(name),
   };
 }
 

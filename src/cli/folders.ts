@@ -10,6 +10,7 @@
 
 import { join } from "node:path";
 import { type Client, type RemoteEntry, resolveRemotePath, ROOT, TandemError } from "../../mod.ts";
+import type { Filter } from "./filters.ts";
 import { localError, localFolderEntries } from "./local.ts";
 import { allEnded, type FailedJob, type Job } from "./jobs.ts";
 import type { Shell } from "./shell.ts";
@@ -27,12 +28,16 @@ export interface Tree {
 /** The names that Windows cannot hold are refused there. */
 const LOCAL_RULES = { create: true, windows: Deno.build.os === "windows" };
 
-/** The remote folder at `from`, to become the local one at `to`. */
-export async function remoteTree(shell: Shell, client: Client, from: string, to: string): Promise<Tree> {
-  const folders = [to];
-  const jobs: Job[] = [];
+/** All that is in a remote folder and below, by the path from there; what is no plain path in it, or cannot be listed, has failed and was told. */
+export async function remoteEntries(
+  shell: Shell,
+  client: Client,
+  from: string,
+): Promise<{ readonly entries: readonly RemoteEntry[]; readonly failed: readonly FailedJob[] }> {
+  const entries: RemoteEntry[] = [];
   const failed: FailedJob[] = [];
-  for await (const { name, kind, size, error } of walkRemote(shell, client, from)) {
+  for await (const entry of walkRemote(shell, client, from)) {
+    const { name, error } = entry;
     const path = `${from === "/" ? "" : from}/${name}`;
     try {
       // A path that is not exactly itself once it was judged leads somewhere else.
@@ -40,13 +45,29 @@ export async function remoteTree(shell: Shell, client: Client, from: string, to:
         throw new TandemError("outside-root", `the server lists "${name}", which is no name in that folder`);
       }
       if (error !== undefined) throw new TandemError(error, `the server does not list "${path}"`);
-      if (kind === "directory") folders.push(join(to, name));
-      else jobs.push({ from: path, to: join(to, name), bytes: size });
+      entries.push(entry);
     } catch (error) {
       if (!(error instanceof TandemError)) throw error;
       failed.push({ job: { from: path }, error });
       shell.output.error(error);
     }
+  }
+  return { entries, failed };
+}
+
+/** The remote folder at `from`, to become the local one at `to`. */
+export async function remoteTree(
+  shell: Shell,
+  client: Client,
+  { from, to, filter }: { readonly from: string; readonly to: string; readonly filter: Filter },
+): Promise<Tree> {
+  const folders = [to];
+  const jobs: Job[] = [];
+  const { entries, failed } = await remoteEntries(shell, client, from);
+  for (const { name, kind, size } of entries) {
+    if (!filter.takes(name, kind)) continue;
+    if (kind === "directory") folders.push(join(to, name));
+    else jobs.push({ from: `${from === "/" ? "" : from}/${name}`, to: join(to, name), bytes: size });
   }
   return { folders, jobs, failed };
 }
@@ -82,20 +103,25 @@ function isPlainName(name: string): boolean {
 }
 
 /** The local folder at `from`, to become the remote one at `to`. */
-export async function localTree(shell: Shell, from: string, to: string): Promise<Tree> {
+export async function localTree(
+  shell: Shell,
+  { from, to, filter }: { readonly from: string; readonly to: string; readonly filter: Filter },
+): Promise<Tree> {
   const folders = [to];
   const jobs: Job[] = [];
   const failed: FailedJob[] = [];
-  const walk = async (path: string, remote: string): Promise<void> => {
-    for (const { name, isFile, isDirectory } of await localFolderEntries(path)) {
-      const local = join(path, name);
-      const target = `${remote === "/" ? "" : remote}/${name}`;
+  const walk = async (folder: string): Promise<void> => {
+    for (const { name, isFile, isDirectory } of await localFolderEntries(join(from, folder))) {
+      const path = `${folder === "" ? "" : `${folder}/`}${name}`;
+      if (!filter.takes(path, isDirectory ? "directory" : "file")) continue;
+      const local = join(from, path);
+      const target = `${to === "/" ? "" : to}/${path}`;
       if (isFile) {
         jobs.push({ from: local, to: target });
       } else if (isDirectory) {
         folders.push(target);
         try {
-          await walk(local, target);
+          await walk(path);
         } catch (error) {
           if (!(error instanceof TandemError)) throw error;
           failed.push({ job: { from: local }, error });
@@ -106,7 +132,7 @@ export async function localTree(shell: Shell, from: string, to: string): Promise
       }
     }
   };
-  await walk(from, to);
+  await walk("");
   return { folders, jobs, failed };
 }
 

@@ -8,6 +8,7 @@ import { basename, join, posix } from "node:path";
 import { type Client, downloadInRanges, TandemError } from "../../mod.ts";
 import { usage } from "./flags.ts";
 import { localTree, makeLocalFolders, makeRemoteFolders, remoteTree } from "./folders.ts";
+import type { Filter } from "./filters.ts";
 import { expandLocal, expandRemote } from "./globs.ts";
 import { type FailedJob, type Job, runJobs } from "./jobs.ts";
 import { freeLocalName, isLocalFolder, statLocal } from "./local.ts";
@@ -21,6 +22,20 @@ export interface TransferFlags {
   readonly recursive: boolean;
   /** What was begun is continued. */
   readonly resume: boolean;
+  /** Which files of a folder are meant. */
+  readonly filter: Filter;
+  /** Whether it is only told what would be done. */
+  readonly dryRun: boolean;
+}
+
+/** Whether a word means what is in a folder, and not the folder: `.`, `..` and what ends with them, as `cp -r` has it. */
+function meansContents(word: string): boolean {
+  return /(^|\/)\.{1,2}\/?$/.test(word);
+}
+
+/** Tells what would be moved where. */
+async function showJobs({ output, signal }: Shell, jobs: readonly Job[]): Promise<void> {
+  for (const { from, to } of jobs) await output.line(`${from} -> ${to}`, signal);
 }
 
 /** A file of at least this size is fetched in ranges where there are several sessions, in bytes. */
@@ -43,7 +58,10 @@ export async function getFiles(
     return;
   }
   const typed = words.length === 1 ? words : words.slice(0, -1);
-  const remotes = (await Promise.all(typed.map((word) => expandRemote(shell, word)))).flat();
+  const remotes = (await Promise.all(typed.map(async (word) => {
+    const paths = await expandRemote(shell, word);
+    return paths.map((from) => ({ from, isContents: meansContents(word) }));
+  }))).flat();
   const target = words.length === 1 ? "." : words.at(-1) ?? ".";
   const into = await isLocalFolder(shell.local(target));
   const makes = flags.recursive && remotes.length === 1;
@@ -53,17 +71,18 @@ export async function getFiles(
   const there = new RemoteNames(shell);
   const jobs: Job[] = [];
   const failed: FailedJob[] = [];
-  for (const from of remotes) {
-    const to = shell.local(into ? join(target, basename(from)) : target);
+  for (const { from, isContents } of remotes) {
+    const to = shell.local(into && !isContents ? join(target, basename(from)) : target);
     if (flags.recursive && await there.kindOf(from) === "directory") {
-      const tree = await shell.retrying((client) => remoteTree(shell, client, from, to));
-      await makeLocalFolders(tree.folders);
+      const tree = await shell.retrying((client) => remoteTree(shell, client, { from, to, filter: flags.filter }));
+      if (!flags.dryRun) await makeLocalFolders(tree.folders);
       for (const job of tree.jobs) jobs.push(job);
       failed.push(...tree.failed);
     } else {
       jobs.push({ from, to });
     }
   }
+  if (flags.dryRun) return await showJobs(shell, jobs);
   const [only] = jobs;
   const lanes = shell.sessions.lanes.length;
   if (jobs.length === 1 && only !== undefined && lanes > 1 && !flags.resume && await inRanges(shell, only)) return;
@@ -92,7 +111,7 @@ export async function putFiles(shell: Shell, words: readonly string[], flags: Tr
   const failed: FailedJob[] = [];
   for (const local of locals) {
     const from = shell.local(local);
-    const to = into ? posix.join(folder, basename(from)) : folder;
+    const to = into && !meansContents(local) ? posix.join(folder, basename(from)) : folder;
     if (local === "-") {
       if (into) throw usage("put - needs a name: put - REMOTE");
       if (shell.readsStdin) {
@@ -100,14 +119,15 @@ export async function putFiles(shell: Shell, words: readonly string[], flags: Tr
       }
       jobs.push({ from: "-", to });
     } else if (flags.recursive && await isLocalFolder(from)) {
-      const tree = await localTree(shell, from, to);
-      await shell.retrying((client) => makeRemoteFolders(shell, client, tree.folders));
+      const tree = await localTree(shell, { from, to, filter: flags.filter });
+      if (!flags.dryRun) await shell.retrying((client) => makeRemoteFolders(shell, client, tree.folders));
       for (const job of tree.jobs) jobs.push(job);
       failed.push(...tree.failed);
     } else {
       jobs.push({ from: local, to });
     }
   }
+  if (flags.dryRun) return await showJobs(shell, jobs);
   const resume = flags.resume || shell.onExist === "resume";
   await runJobs(shell, jobs, (client, job, attempt) => putFile(shell, client, { job, there, resume, attempt }), failed);
 }
