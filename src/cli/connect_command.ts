@@ -179,6 +179,7 @@ async function runSession(
       onExist,
       readsStdin: words.length === 0 && lines === undefined,
       ask: interactive && !output.json ? (question) => prompt(question) : undefined,
+      encrypted: !isClear,
       folder: target.path === "" ? ROOT : resolveRemotePath(ROOT, target.path),
     });
     if (words.length > 0) {

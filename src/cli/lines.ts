@@ -8,6 +8,8 @@
 import { TandemError } from "../../mod.ts";
 import { orAborted } from "./abort.ts";
 import type { Interruption } from "./connect_command.ts";
+import { Completer } from "./completer.ts";
+import { History } from "./history.ts";
 import { runLocalCommand } from "./local_command.ts";
 import type { Shell } from "./shell.ts";
 import { splitWords } from "./words.ts";
@@ -107,20 +109,23 @@ async function* linesOf(
   if (rest !== "") yield rest;
 }
 
-/** What somebody types, with line editing and history. A fresh reader for each line, so that a command has the terminal for itself. */
+/** What somebody types, with line editing, completion and history. A fresh reader for each line, so that a command has the terminal for itself. */
 export async function* terminalLines(
   shell: Shell,
   host: string,
 ): AsyncGenerator<string> {
   const { createInterface } = await import("node:readline/promises");
   const { stdin, stderr } = (await import("node:process")).default;
-  let history: string[] = [];
+  const history = History.open();
+  const completer = new Completer(shell);
   while (!shell.ended) {
     const reader = createInterface({
       input: stdin,
       output: stderr,
-      history,
+      history: history.newestFirst,
       terminal: true,
+      // The types know of the form with a callback only in the module without promises.
+      completer: ((line: string) => completer.complete(line)) as never,
     });
     const ended = Promise.withResolvers<undefined>();
     reader.on("close", () => ended.resolve(undefined));
@@ -130,7 +135,6 @@ export async function* terminalLines(
       stderr.write("^C\n");
       given.resolve("");
     });
-    reader.on("history", (lines: string[]) => history = [...lines]);
     const line = await Promise.race([
       reader.question(shell.prompt(host)),
       given.promise,
@@ -141,6 +145,8 @@ export async function* terminalLines(
       stderr.write("\n");
       return;
     }
+    const unkept = history.add(line);
+    if (unkept !== undefined) shell.output.say(`what is typed is not kept for the next time: ${String(unkept)}`);
     yield line;
   }
 }

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { type Client, TandemError } from "../../mod.ts";
+import { type Client, type Mode, TandemError } from "../../mod.ts";
 import { orAborted } from "./abort.ts";
 
 /** How sessions are opened. */
@@ -32,12 +32,18 @@ const MAX_PAUSE_MS = 30_000;
 export class Lane {
   readonly #options: SessionsOptions;
   #client: Promise<Client> | undefined;
+  #mode: Mode | undefined;
   /** Sessions that were given up; others may still have something under way in them. */
   readonly #former: Client[] = [];
 
   /** Opens its session when that is first wanted. */
   constructor(options: SessionsOptions) {
     this.#options = options;
+  }
+
+  /** What its session speaks, where that is known. */
+  get mode(): Mode | undefined {
+    return this.#mode;
   }
 
   /** The session. */
@@ -53,6 +59,7 @@ export class Lane {
   async ready(signal: AbortSignal): Promise<Client> {
     const client = await this.client(signal);
     await findOut(client, signal);
+    this.#mode = client.mode;
     return client;
   }
 

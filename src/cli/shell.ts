@@ -42,6 +42,8 @@ export interface ShellOptions {
   readonly readsStdin: boolean;
   /** The remote folder to begin in. */
   readonly folder: RemotePath;
+  /** Whether everything is encrypted. */
+  readonly encrypted: boolean;
 }
 
 /** The state that commands work with. */
@@ -67,9 +69,12 @@ export class Shell {
   /** Ends the command that runs, when it is aborted. */
   signal: AbortSignal = new AbortController().signal;
 
+  readonly #encrypted: boolean;
+
   /** Begins in the process's folder. */
   constructor(options: ShellOptions) {
     this.sessions = options.sessions;
+    this.#encrypted = options.encrypted;
     this.verify = options.verify;
     this.output = options.output;
     this.onExist = options.onExist;
@@ -103,9 +108,10 @@ export class Shell {
     return resolve(this.localFolder, typed);
   }
 
-  /** What stands before the cursor. */
+  /** What stands before the cursor: what is spoken, with whom, and in which folder. */
   prompt(host: string): string {
-    return `tandem ${host}:/${this.folder === ROOT ? "" : this.folder}> `;
+    const mode = this.sessions.main.mode ?? "tandem";
+    return `${mode}${this.#encrypted ? " (encrypted)" : ""} ${host}:/${this.folder === ROOT ? "" : this.folder}> `;
   }
 
   /**
