@@ -44,7 +44,8 @@ export class History {
    * was not. One that begins with a space is not kept, as shells have it, nor is
    * the same line twice in a row.
    */
-  add(line: string): unknown {
+  add(typed: string): unknown {
+    const line = typed.trimEnd();
     if (line.trim() === "" || line.startsWith(" ") || this.#lines.at(-1) === line) return undefined;
     this.#lines.push(line);
     const path = this.#path;
