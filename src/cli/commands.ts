@@ -9,6 +9,7 @@ import { posix } from "node:path";
 import { type Client, type RemoteEntry, resolveRemotePath, ROOT, TandemError } from "../../mod.ts";
 import { type Flag, flagLines, type ParsedArgs, usage } from "./flags.ts";
 import { Filter, FILTER_FLAGS } from "./filters.ts";
+import { remoteEntries } from "./folders.ts";
 import { expandRemote, isPattern } from "./globs.ts";
 import { runJobs } from "./jobs.ts";
 import { localFolderEntries } from "./local.ts";
@@ -286,24 +287,40 @@ async function each(
 }
 
 /** Lists what a pattern matches: folders as themselves, not what is in them. */
-async function listMatches(shell: Shell, word: string, long: boolean): Promise<void> {
+async function listMatches(
+  shell: Shell,
+  paths: readonly string[],
+  { long, recursive }: { readonly long: boolean; readonly recursive: boolean },
+): Promise<void> {
   const { signal, output } = shell;
-  const folders = Map.groupBy(await expandRemote(shell, word), (path) => posix.dirname(path));
+  const failed: string[] = [];
+  const folders = Map.groupBy(paths, (path) => posix.dirname(path));
   for (const [folder, paths] of folders) {
     const names = paths.map((path) => posix.basename(path));
     const entries = await shell.retrying((client) => Array.fromAsync(client.list(folder, { signal })));
     for (const entry of entries.filter(({ name }) => names.includes(name))) {
       const shown = posix.relative(`/${shell.folder}`, posix.join(folder, entry.name));
       await output.entry(entry, shown, long, signal);
+      if (!recursive || entry.kind !== "directory") continue;
+      const path = posix.join(folder, entry.name);
+      const below = await shell.retrying((client) => remoteEntries(shell, client, path));
+      for (const one of below.entries) await output.entry(one, posix.join(shown, one.name), long, signal);
+      failed.push(...below.failed.map(({ job }) => job.from));
     }
   }
+  if (failed.length > 0) throw new TandemError("partial", `not all could be listed: ${failed.join(", ")}`);
 }
 
 async function list(shell: Shell, args: ParsedArgs): Promise<void> {
   const [word = "."] = args.words;
-  if (isPattern(word)) return await listMatches(shell, word, args.has("long"));
   const folder = shell.remoteFromRoot(word);
   const recursive = args.has("recursive");
+  if (isPattern(word)) {
+    const paths = await expandRemote(shell, word);
+    // A folder of just that name is a folder like any other.
+    const isItself = paths[0] === folder && await new RemoteNames(shell).kindOf(folder) === "directory";
+    if (!isItself) return await listMatches(shell, paths, { long: args.has("long"), recursive });
+  }
   const { signal, output } = shell;
   const show = (entry: RemoteEntry, path: string) => output.entry(entry, path, args.has("long"), signal);
   const entriesOf = (path: string, recursive: boolean) =>

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { globToRegExp } from "../deps.ts";
 import type { Flag, ParsedArgs } from "./flags.ts";
+import { patternRegExp } from "./globs.ts";
 
 /** The flags. */
 export const FILTER_FLAGS: readonly Flag[] = [
@@ -56,6 +56,6 @@ type Matcher = (path: string) => boolean;
 function matcher(pattern: string): Matcher {
   const trimmed = pattern.replace(/\/+$/, "");
   const isPath = trimmed.includes("/");
-  const regExp = globToRegExp(trimmed.replace(/^\//, ""), { extended: false, globstar: true, os: "linux" });
+  const regExp = patternRegExp(trimmed.replace(/^\//, ""), true);
   return (path) => regExp.test(isPath ? path : path.slice(path.lastIndexOf("/") + 1));
 }

@@ -71,9 +71,11 @@ async function expand(
   list: ListFolder,
 ): Promise<string[]> {
   let paths = [root];
+  const first = parts.findIndex(isPattern);
   for (const [i, part] of parts.entries()) {
     const isLast = i === parts.length - 1;
-    const matches = (folder: string) => isPattern(part) ? matching(part, isLast, folder, list) : [part];
+    // Behind a pattern only what is there is meant, as a shell has it.
+    const matches = (folder: string) => i < first ? [part] : matching(part, isLast, folder, list);
     const next: string[] = [];
     for (const folder of paths) {
       for (const name of await matches(folder)) next.push(joinPath(folder, name));
@@ -97,12 +99,18 @@ async function matching(part: string, isLast: boolean, folder: string, list: Lis
     throw error;
   }
   if (entries.some(({ name }) => name === part)) return [part];
-  const pattern = globToRegExp(part, { extended: false, globstar: false, os: "linux" });
+  if (!isPattern(part)) return [];
+  const pattern = patternRegExp(part, false);
   return entries
     .filter(({ name, isFolder }) =>
       (isLast || isFolder) && pattern.test(name) && (part.startsWith(".") || !name.startsWith("."))
     )
     .map(({ name }) => name).sort();
+}
+
+/** A pattern as a regular expression; braces are letters, as a shell has them where it matches names. */
+export function patternRegExp(pattern: string, globstar: boolean): RegExp {
+  return globToRegExp(pattern.replace(/\\?([{}])/g, "\\$1"), { extended: false, globstar, os: "linux" });
 }
 
 function isPlainName(name: string): boolean {

@@ -36,8 +36,10 @@ interface Side {
   readonly others: readonly string[];
   /** Whether it is there. */
   readonly exists: boolean;
-  /** Whether all of it could be read. */
-  readonly isWhole: boolean;
+  /** Paths of links: nothing goes through them. */
+  readonly links: ReadonlySet<string>;
+  /** What of it could not be read, and was told. */
+  readonly failed: readonly FailedJob[];
 }
 
 /** What there is to do. */
@@ -48,8 +50,10 @@ interface Plan {
   readonly files: readonly { readonly path: string; readonly replaces: boolean; readonly item: Item }[];
   /** What is to be deleted, what is in a folder before it. */
   readonly deletions: readonly { readonly path: string; readonly item: Item }[];
-  /** What cannot be done: a file where there is to be a folder, or the other way round. */
+  /** What cannot be done: a file where there is to be a folder, the other way round, or a link. */
   readonly conflicts: readonly string[];
+  /** What could not be compared. */
+  readonly failed: readonly FailedJob[];
   /** How many files are the same already. */
   readonly sameFiles: number;
 }
@@ -67,9 +71,6 @@ interface Place {
   /** The SHA-256 of a file. */
   hash(path: string): Promise<string>;
 }
-
-/** How many deletions need no word, whatever part of the whole they are. */
-const FREE_DELETIONS = 10;
 
 /**
  * Makes one folder what another one is.
@@ -94,19 +95,21 @@ export async function syncFolders(shell: Shell, args: ParsedArgs): Promise<void>
   const sameContent = args.has("checksum")
     ? async (path: string) => await source.hash(path) === await target.hash(path)
     : undefined;
-  const plan = await makePlan(from, to, { deletes: args.has("delete"), sameContent });
-  assertDeletions(shell, plan, from, to, { target: target.name, most: wholeNumber(args, "max-delete", 0, 1e9) });
-  if (args.has("dry-run")) return await show(shell, plan);
-  await target.makeFolders(["", ...plan.folders]);
-  const failed: FailedJob[] = plan.conflicts.map((path) => ({
-    job: { from: path },
-    error: new TandemError("exists", `"${path}" is a file on one side and a folder on the other`, {
-      hint: "with --delete the one at the target goes",
-    }),
-  }));
-  failed.forEach(({ error }) => shell.output.error(error));
+  const plan = await makePlan(shell, from, to, { deletes: args.has("delete"), sameContent });
+  const dryRun = args.has("dry-run");
+  const most = wholeNumber(args, "max-delete", 0, 1e9);
+  assertDeletions(shell, plan, from, to, { target: target.name, most, dryRun });
+  if (dryRun) {
+    await show(shell, plan);
+    return await runJobs(shell, [], () => Promise.resolve(), [...from.failed, ...plan.failed]);
+  }
+  const conflicts = plan.conflicts.map((path) => ({ job: { from: path }, error: conflict(path, to.links.has(path)) }));
+  conflicts.forEach(({ error }) => shell.output.error(error));
+  const failed: FailedJob[] = [...from.failed, ...plan.failed, ...conflicts];
+  await target.makeFolders([""]);
   // First, since what is in the way of something may be among them.
   failed.push(...await target.remove(plan.deletions));
+  await target.makeFolders(plan.folders);
   const jobs: (Job & { readonly replaces: boolean })[] = plan.files.map(({ path, replaces, item }) => ({
     from: fetches ? there.path(path) : here.path(path),
     to: fetches ? here.path(path) : there.path(path),
@@ -130,8 +133,19 @@ export async function syncFolders(shell: Shell, args: ParsedArgs): Promise<void>
   }
 }
 
+function conflict(path: string, isLink: boolean): TandemError {
+  if (isLink) return new TandemError("exists", `"${path}" is a link at the target, which is not followed`);
+  return new TandemError("exists", `"${path}" is a file on one side and a folder on the other`, {
+    hint: "with --delete the one at the target goes",
+  });
+}
+
+/** After these nothing else can be compared either. */
+const ENDS_ALL = ["aborted", "connect", "disconnected", "protocol", "timeout"];
+
 /** Compares both sides. */
 async function makePlan(
+  shell: Shell,
   from: Side,
   to: Side,
   options: { readonly deletes: boolean; readonly sameContent: ((path: string) => Promise<boolean>) | undefined },
@@ -140,11 +154,16 @@ async function makePlan(
   const folders: string[] = [];
   const files: { path: string; replaces: boolean; item: Item }[] = [];
   const conflicts: string[] = [];
+  const failed: FailedJob[] = [];
   const obstacles = new Set<string>();
   let sameFiles = 0;
   for (const [path, item] of from.items) {
     // What is below something that is in the way goes with it, or cannot be done either.
     if (conflicts.some((above) => path.startsWith(`${above}/`))) continue;
+    if (to.links.has(path)) {
+      conflicts.push(path);
+      continue;
+    }
     const present = to.items.get(path);
     if (present !== undefined && present.kind !== item.kind) {
       if (!deletes) {
@@ -157,10 +176,15 @@ async function makePlan(
       if (present?.kind !== "directory") folders.push(path);
     } else if (present?.kind !== "file") {
       files.push({ path, replaces: false, item });
-    } else if (await isSame(path, item, present, sameContent)) {
-      sameFiles++;
     } else {
-      files.push({ path, replaces: true, item });
+      try {
+        if (await isSame(path, item, present, sameContent)) sameFiles++;
+        else files.push({ path, replaces: true, item });
+      } catch (error) {
+        if (!(error instanceof TandemError) || ENDS_ALL.includes(error.code)) throw error;
+        failed.push({ job: { from: path }, error });
+        shell.output.error(error);
+      }
     }
   }
   const isNeeded = (folder: string) => to.others.some((path) => path.startsWith(`${folder}/`));
@@ -171,7 +195,7 @@ async function makePlan(
       // The deepest first; in the order of code units a folder stands before what is in it.
       .sort((a, b) => a.path < b.path ? 1 : -1)
     : [];
-  return { folders, files, deletions, conflicts, sameFiles };
+  return { folders, files, deletions, conflicts, failed, sameFiles };
 }
 
 async function isSame(
@@ -193,10 +217,10 @@ function assertDeletions(
   { deletions }: Plan,
   from: Side,
   to: Side,
-  { target, most }: { readonly target: string; readonly most: number | undefined },
+  { target, most, dryRun }: { readonly target: string; readonly most: number | undefined; readonly dryRun: boolean },
 ): void {
   if (deletions.length === 0) return;
-  if (!from.isWhole) {
+  if (from.failed.length > 0) {
     throw new TandemError("denied", "nothing is deleted, since the source could not be read to its end");
   }
   if (from.items.size === 0 && most === undefined) {
@@ -204,8 +228,8 @@ function assertDeletions(
       hint: "--max-delete N permits it",
     });
   }
-  const allowed = most ?? Math.max(FREE_DELETIONS, Math.floor(to.items.size / 2));
-  if (deletions.length <= allowed) return;
+  const allowed = most ?? Math.floor(to.items.size / 2);
+  if (dryRun || deletions.length <= allowed) return;
   const what = `${deletions.length} of ${to.items.size} files and folders in ${target} would be deleted`;
   const answer = most === undefined ? shell.ask?.(`${what}. Delete them? [y]es, [n]o?`) : undefined;
   if (/^y(es)?$/i.test(answer?.trim() ?? "")) return;
@@ -221,6 +245,11 @@ async function show(shell: Shell, { folders, files, deletions, conflicts }: Plan
     ...conflicts.map((path) => `conflict ${path}`),
   ];
   for (const line of lines) await shell.output.line(line, shell.signal);
+}
+
+/** Whether a name is one of those that tandem writes under. */
+function isOwn(name: string): boolean {
+  return name.toLowerCase().startsWith(".tandem-");
 }
 
 class LocalPlace implements Place {
@@ -239,26 +268,34 @@ class LocalPlace implements Place {
   async read(filter: Filter): Promise<Side> {
     const items = new Map<string, Item>();
     const others: string[] = [];
-    let isWhole = true;
+    const links = new Set<string>();
+    const failed: FailedJob[] = [];
     const { output } = this.#shell;
+    const told = (path: string, error: unknown) => {
+      if (!(error instanceof TandemError)) throw error;
+      failed.push({ job: { from: this.path(path) }, error });
+      output.error(error);
+    };
     const walk = async (folder: string): Promise<void> => {
-      for (const { name, isFile, isDirectory } of await localFolderEntries(this.path(folder))) {
+      for (const { name, isFile, isDirectory, isSymlink } of await localFolderEntries(this.path(folder))) {
         const path = folder === "" ? name : `${folder}/${name}`;
         const kind = isDirectory ? "directory" : "file";
-        if (!filter.takes(path, kind)) {
+        if (isSymlink) links.add(path);
+        // What is kept of a transfer that was cut off is no file yet.
+        if (isOwn(name) || !filter.takes(path, kind)) {
           others.push(path);
         } else if (isDirectory) {
           items.set(path, { kind, size: undefined, mtimeMs: undefined });
-          await walk(path).catch((error) => {
-            if (!(error instanceof TandemError)) throw error;
-            isWhole = false;
-            output.error(error);
-          });
+          await walk(path).catch((error) => told(path, error));
         } else if (isFile) {
-          const info = await statLocal(this.path(path));
-          // It is gone meanwhile.
-          if (info === undefined) continue;
-          items.set(path, { kind, size: info.size, mtimeMs: info.mtime?.getTime() });
+          try {
+            const info = await statLocal(this.path(path));
+            // Else it is gone meanwhile.
+            if (info !== undefined) items.set(path, { kind, size: info.size, mtimeMs: info.mtime?.getTime() });
+          } catch (error) {
+            told(path, error);
+            others.push(path);
+          }
         } else {
           others.push(path);
           output.say(`left out ${this.path(path)}: it is a link or no regular file`);
@@ -267,7 +304,7 @@ class LocalPlace implements Place {
     };
     const exists = await statLocal(this.name) !== undefined;
     if (exists) await walk("");
-    return { items, others, exists, isWhole };
+    return { items, others, links, exists, failed };
   }
 
   async makeFolders(paths: readonly string[]): Promise<void> {
@@ -317,16 +354,20 @@ class RemotePlace implements Place {
   async read(filter: Filter): Promise<Side> {
     const items = new Map<string, Item>();
     const others: string[] = [];
+    // A server lists none.
+    const links = new Set<string>();
     try {
       const tree = await this.#shell.retrying((client) => remoteEntries(this.#shell, client, this.name));
       for (const { name, kind, size, mtime } of tree.entries) {
         if (filter.takes(name, kind)) items.set(name, { kind, size, mtimeMs: mtime?.getTime() });
         else others.push(name);
       }
-      return { items, others, exists: true, isWhole: tree.failed.length === 0 };
+      // What cannot be read must not go with a folder that it is in.
+      for (const { job } of tree.failed) others.push(posix.relative(this.name, job.from));
+      return { items, others, links, exists: true, failed: tree.failed };
     } catch (error) {
       if (!(error instanceof TandemError) || error.code !== "not-found") throw error;
-      return { items, others, exists: false, isWhole: true };
+      return { items, others, links, exists: false, failed: [] };
     }
   }
 
@@ -343,9 +384,14 @@ class RemotePlace implements Place {
     const { signal, output } = this.#shell;
     for (const { path, item } of paths) {
       try {
-        await this.#shell.retrying((client) =>
-          client.remove(this.path(path), { recursive: item.kind === "directory", signal })
-        );
+        await this.#shell.retrying(async (client) => {
+          const isFolder = item.kind === "directory";
+          // Not what is in a folder: only what was listed is meant.
+          if (isFolder && (await Array.fromAsync(client.list(this.path(path), { signal }))).length > 0) {
+            throw new TandemError("changed", `"${path}" is not deleted, since there is something in it`);
+          }
+          await client.remove(this.path(path), { recursive: isFolder, signal });
+        });
       } catch (error) {
         if (!(error instanceof TandemError) || signal.aborted) throw error;
         if (error.code === "not-found") continue;

@@ -34,8 +34,10 @@ function meansContents(word: string): boolean {
 }
 
 /** Tells what would be moved where. */
-async function showJobs({ output, signal }: Shell, jobs: readonly Job[]): Promise<void> {
-  for (const { from, to } of jobs) await output.line(`${from} -> ${to}`, signal);
+async function showJobs(shell: Shell, jobs: readonly Job[], failed: FailedJob[]): Promise<void> {
+  for (const { from, to } of jobs) await shell.output.line(`${from} -> ${to}`, shell.signal);
+  // What could not be looked at fails as it would.
+  await runJobs(shell, [], () => Promise.resolve(), failed);
 }
 
 /** A file of at least this size is fetched in ranges where there are several sessions, in bytes. */
@@ -79,10 +81,13 @@ export async function getFiles(
       for (const job of tree.jobs) jobs.push(job);
       failed.push(...tree.failed);
     } else {
+      if (flags.dryRun && await there.kindOf(from) === undefined) {
+        throw new TandemError("not-found", `there is no "${from}"`);
+      }
       jobs.push({ from, to });
     }
   }
-  if (flags.dryRun) return await showJobs(shell, jobs);
+  if (flags.dryRun) return await showJobs(shell, jobs, failed);
   const [only] = jobs;
   const lanes = shell.sessions.lanes.length;
   if (jobs.length === 1 && only !== undefined && lanes > 1 && !flags.resume && await inRanges(shell, only)) return;
@@ -127,7 +132,7 @@ export async function putFiles(shell: Shell, words: readonly string[], flags: Tr
       jobs.push({ from: local, to });
     }
   }
-  if (flags.dryRun) return await showJobs(shell, jobs);
+  if (flags.dryRun) return await showJobs(shell, jobs, failed);
   const resume = flags.resume || shell.onExist === "resume";
   await runJobs(shell, jobs, (client, job, attempt) => putFile(shell, client, { job, there, resume, attempt }), failed);
 }
