@@ -51,6 +51,7 @@ async function dispatch(args: readonly string[]): Promise<number> {
     }
     case "completions": {
       const { completionScript } = await import("./src/cli/completions.ts");
+      if (rest.length > 1) throw usage("completions takes one shell");
       writeStdout(completionScript(rest[0]).trimEnd());
       return 0;
     }

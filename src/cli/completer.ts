@@ -8,6 +8,8 @@ import { posix } from "node:path";
 import { COMMANDS, type ShellCommand } from "./commands.ts";
 import { localFolderEntries } from "./local.ts";
 import type { Shell } from "./shell.ts";
+import { printable } from "./terminal.ts";
+import { splitWords } from "./words.ts";
 
 /** What fits the word before the cursor, each as it is to be typed, and that word as it was. */
 export type Completion = readonly [matches: string[], word: string];
@@ -36,14 +38,17 @@ export class Completer {
       const names = COMMANDS.map(({ name }) => `${name} `);
       return [names.filter((name) => name.startsWith(typed)), typed];
     }
-    const words = before.split(/\s+/);
+    const words = wordsOf(before);
+    // Inside of quotes a name would have to be spelled in another way.
+    if (words === undefined || /^['"]/.test(typed)) return [[], typed];
     const command = COMMANDS.find(({ name, aliases }) => name === words[0] || aliases?.includes(words[0] ?? ""));
     if (command === undefined) return [[], typed];
     if (typed.startsWith("-")) {
       const flags = (command.flags ?? []).map(({ name }) => `--${name} `);
       return [flags.filter((flag) => flag.startsWith(typed)), typed];
     }
-    const names = words.filter((word) => !word.startsWith("-")).length;
+    const valued = (command.flags ?? []).filter(({ value }) => value !== undefined).map(({ name }) => `--${name}`);
+    const names = words.filter((word, i) => !word.startsWith("-") && !valued.includes(words[i - 1] ?? "")).length;
     const wanted = unescaped(typed);
     const found: string[] = [];
     for (const side of sidesOf(command, names, words)) found.push(...await this.#namesOf(side, wanted));
@@ -62,7 +67,10 @@ export class Completer {
         : await this.#remoteNames(folder);
       // As in a shell, what begins with a dot only where that was typed.
       return names.filter((name) => name.startsWith(start) && (start !== "" || !name.startsWith(".")))
-        .map((name) => folder + name);
+        // What would do something to the terminal cannot be typed there either.
+        .filter((name) => printable(name) === name)
+        // A name is no flag.
+        .map((name) => folder === "" && name.startsWith("-") ? `./${name}` : folder + name);
     } catch {
       // There is no such folder, or nobody who would list it: nothing fits.
       return [];
@@ -117,6 +125,15 @@ function sidesOf({ name }: ShellCommand, words: number, before: readonly string[
 function escaped(name: string): string {
   const text = name.replace(/[\s\\'"#]/g, "\\$&");
   return text.endsWith("/") ? text : `${text} `;
+}
+
+/** The words of a line that is not at its end; undefined inside of quotes. */
+function wordsOf(line: string): string[] | undefined {
+  try {
+    return splitWords(line);
+  } catch {
+    return undefined;
+  }
 }
 
 function unescaped(typed: string): string {

@@ -63,40 +63,50 @@ function bash(): string {
   const { files, others } = valued(all);
   const closed = all.filter((flag) => choices(flag).length > 0);
   return `# tandem completions bash: eval "$(tandem completions bash)" in ~/.bashrc
+_tandem_names() {
+  local name
+  while IFS= read -r name; do COMPREPLY+=("$name"); done < <(compgen "$1" -- "$2")
+}
 _tandem() {
   local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD-1]} sub=\${COMP_WORDS[1]} word n=0 i
   COMPREPLY=()
   if [ "$COMP_CWORD" = 1 ]; then
     COMPREPLY=($(compgen -W "${SUBCOMMANDS.map(([name]) => name).join(" ")} --help --version" -- "$cur")); return
   fi
+  # Bash has the = of --flag=value, and the : of HOST:PORT, as words.
+  if [ "$cur" = "=" ]; then cur=; elif [ "$prev" = "=" ]; then prev=\${COMP_WORDS[COMP_CWORD-2]}; fi
+  case $cur$prev in :*|*:) return ;; esac
   case $prev in
 ${
     closed.map((flag) =>
       `    --${flag.name}) COMPREPLY=($(compgen -W "${choices(flag).join(" ")}" -- "$cur")); return ;;`
     ).join("\n")
   }
-    ${files.join("|")}) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    ${files.join("|")}) _tandem_names -f "$cur"; return ;;
     ${[...new Set(others)].join("|")}) return ;;
   esac
   case $sub in
     serve)
       case $cur in
         -*) COMPREPLY=($(compgen -W "${words(SERVE_FLAGS)}" -- "$cur")) ;;
-        *) COMPREPLY=($(compgen -d -- "$cur")) ;;
+        *) _tandem_names -d "$cur" ;;
       esac ;;
     connect)
       for ((i = 2; i < COMP_CWORD; i++)); do
         word=\${COMP_WORDS[i]}
         case $word in
-          ${[...new Set([...files, ...others])].join("|")}) i=$((i + 1)) ;;
-          -*|:) ;;
-          *) [ "\${COMP_WORDS[i-1]}" = : ] || n=$((n + 1)) ;;
+          ${[...new Set([...files, ...others])].join("|")}) 
+            [ "\${COMP_WORDS[i+1]}" != "=" ] || i=$((i + 1))
+            i=$((i + 1)) ;;
+          :*) [ "$n" -gt 0 ] || n=1 ;;
+          -*) ;;
+          *) case \${COMP_WORDS[i-1]} in :*) ;; *) n=$((n + 1)) ;; esac ;;
         esac
       done
       case $cur in
-        -*) COMPREPLY=($(compgen -W "${words(CONNECT_FLAGS)}" -- "$cur")) ;;
+        -*) if [ "$n" -le 1 ]; then COMPREPLY=($(compgen -W "${words(CONNECT_FLAGS)}" -- "$cur")); fi ;;
         *) if [ "$n" = 1 ]; then COMPREPLY=($(compgen -W "${COMMANDS.map(({ name }) => name).join(" ")}" -- "$cur"))
-           elif [ "$n" -gt 1 ]; then COMPREPLY=($(compgen -f -- "$cur")); fi ;;
+           elif [ "$n" -gt 1 ]; then _tandem_names -f "$cur"; fi ;;
       esac ;;
     completions) COMPREPLY=($(compgen -W "${SHELLS.join(" ")}" -- "$cur")) ;;
     help) COMPREPLY=($(compgen -W "serve connect" -- "$cur")) ;;
@@ -117,7 +127,8 @@ function zsh(): string {
       : value === "FILE"
       ? ":FILE:_files"
       : `:${quoted(value)}: `;
-    const names = short === undefined ? `'--${name}` : `'(-${short} --${name})'{-${short},--${name}}'`;
+    const [plus, is] = value === undefined ? ["", ""] : ["+", "="];
+    const names = short === undefined ? `'--${name}${is}` : `'(-${short} --${name})'{-${short}${plus},--${name}${is}}'`;
     return `      ${names}[${quoted(about)}]${takes}'`;
   };
   const described = (rows: readonly (readonly [string, string])[]) =>
@@ -160,28 +171,54 @@ function fish(): string {
         : value === "FILE"
         ? " -r -F"
         : " -x";
-      return `complete -c tandem -n '__fish_seen_subcommand_from ${sub}'${
+      return `complete -c tandem -n '__tandem_at ${sub} 0 1'${
         short === undefined ? "" : ` -s ${short}`
       } -l ${name}${takes} -d ${quoted(about)}`;
     }).join("\n");
   return `# tandem completions fish: tandem completions fish > ~/.config/fish/completions/tandem.fish
+function __tandem_at -d 'whether a subcommand has so many words that are no flags'
+  set -l words (commandline -opc)
+  test "$words[2]" = $argv[1]; or return 1
+  set -l count 0
+  set -l skip 0
+  for word in $words[3..-1]
+    if test $skip = 1
+      set skip 0
+      continue
+    end
+    switch $word
+      case ${
+    [
+      ...new Set([
+        ...valued([...SERVE_FLAGS, ...CONNECT_FLAGS]).files,
+        ...valued([...SERVE_FLAGS, ...CONNECT_FLAGS]).others,
+      ]),
+    ].join(" ")
+  }
+        set skip 1
+      case '-*'
+      case '*'
+        set count (math $count + 1)
+    end
+  end
+  test $count -ge $argv[2] -a $count -le $argv[3]
+end
 complete -c tandem -f
 ${
-    SUBCOMMANDS.map(([name, about]) => `complete -c tandem -n __fish_use_subcommand -a ${name} -d ${quoted(about)}`)
+    SUBCOMMANDS.map(([name, about]) =>
+      `complete -c tandem -n 'test (count (commandline -opc)) = 1' -a ${name} -d ${quoted(about)}`
+    )
       .join("\n")
   }
-complete -c tandem -n '__fish_seen_subcommand_from serve' -a '(__fish_complete_directories)'
-complete -c tandem -n '__fish_seen_subcommand_from completions' -a ${quoted(SHELLS.join(" "))}
-complete -c tandem -n '__fish_seen_subcommand_from help' -a 'serve connect'
+complete -c tandem -n '__tandem_at serve 0 0' -a '(__fish_complete_directories)'
+complete -c tandem -n '__tandem_at completions 0 0' -a ${quoted(SHELLS.join(" "))}
+complete -c tandem -n '__tandem_at help 0 0' -a 'serve connect'
 ${rows("serve", SERVE_FLAGS)}
 ${rows("connect", CONNECT_FLAGS)}
 ${
-    COMMANDS.map(({ name, about }) =>
-      `complete -c tandem -n '__fish_seen_subcommand_from connect; and test (count (commandline -opc)) -ge 3' -a ${name} -d ${
-        quoted(about)
-      }`
-    ).join("\n")
+    COMMANDS.map(({ name, about }) => `complete -c tandem -n '__tandem_at connect 1 1' -a ${name} -d ${quoted(about)}`)
+      .join("\n")
   }
-complete -c tandem -n '__fish_seen_subcommand_from connect; and test (count (commandline -opc)) -ge 4' -F
+complete -c tandem -n '__tandem_at connect 2 999' -F
 `;
 }

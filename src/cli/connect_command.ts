@@ -18,6 +18,7 @@ import { pemFile, SECRET_FILE, secretOf, warnOfTrust, warnOfUnseenSecret } from 
 import { EXIT_CODES, EXIT_HUNG_UP, EXIT_INTERRUPTED, EXIT_TERMINATED } from "./exit_codes.ts";
 import {
   type Flag,
+  isFromEnvironment,
   oneOf,
   type ParsedArgs,
   parseFlags,
@@ -118,8 +119,10 @@ async function runSession(
   options: ParsedArgs,
   words: readonly string[],
 ): Promise<number> {
-  const target = parseHost(host, wholeNumber(options, "port", 1, 65_535));
-  const script = options.text("file");
+  // What is typed is stronger than the environment: the port behind the host, and a command.
+  const port = wholeNumber(options, "port", 1, 65_535);
+  const target = isFromEnvironment(options, "port") ? parseHost(host, undefined, port) : parseHost(host, port);
+  const script = words.length > 0 && isFromEnvironment(options, "file") ? undefined : options.text("file");
   if (script !== undefined && words.length > 0) {
     throw usage("give a command or --file, not both");
   }

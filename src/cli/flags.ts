@@ -40,6 +40,8 @@ export interface ParsedArgs {
   has(name: string): boolean;
   /** The value of a flag, as typed. */
   text(name: string): string | undefined;
+  /** Where the value of a flag is from, for errors: `--port 7` or `TANDEM_PORT=7`. */
+  spelled?(name: string): string;
   /** The values of a flag that may be given more than once. */
   texts(name: string): readonly string[];
 }
@@ -119,10 +121,17 @@ const OFF = ["", "0", "false", "no", "off"];
  */
 export function withEnvironment(args: ParsedArgs, flags: readonly Flag[]): ParsedArgs {
   const values = new Map<string, string | true>();
+  if (args.has("help")) return args;
   for (const flag of flags) {
+    if (flag.name === "help" || args.has(flag.name)) continue;
     const variable = variableOf(flag);
-    const value = flag.name === "help" ? undefined : environment(variable);
-    if (value === undefined || args.has(flag.name)) continue;
+    let value: string | undefined;
+    try {
+      value = environment(variable);
+    } catch {
+      throw usage(`${variable}: its value is not text in UTF-8`);
+    }
+    if (value === undefined) continue;
     if (flag.value !== undefined) {
       if (value !== "") values.set(flag.name, value);
     } else if (ON.includes(value.toLowerCase())) {
@@ -139,7 +148,21 @@ export function withEnvironment(args: ParsedArgs, flags: readonly Flag[]): Parse
       return args.text(name) ?? (typeof value === "string" ? value : undefined);
     },
     texts: (name) => args.texts(name),
+    spelled: (name) =>
+      args.has(name) || !values.has(name)
+        ? `--${name} ${args.text(name) ?? ""}`
+        : `${variableOf({ name, about: "" })}=${values.get(name)}`,
   };
+}
+
+/** Whether a flag was given by its variable and not on the command line. */
+export function isFromEnvironment(args: ParsedArgs, name: string): boolean {
+  return args.has(name) && args.spelled?.(name).startsWith("TANDEM_") === true;
+}
+
+/** A flag and its value as they were given. */
+export function spelled(args: ParsedArgs, name: string): string {
+  return args.spelled?.(name) ?? `--${name} ${args.text(name) ?? ""}`;
 }
 
 function valueOf(
@@ -199,7 +222,7 @@ export function wholeNumber(
   const value = /^[0-9]{1,15}$/.test(text) ? Number(text) : NaN;
   if (value >= min && value <= max) return value;
   throw usage(
-    `--${name} ${text}: expected a whole number from ${min} to ${max}`,
+    `${spelled(args, name)}: expected a whole number from ${min} to ${max}`,
   );
 }
 
@@ -220,7 +243,7 @@ export function secondsAsMs(
   const seconds = /^[0-9]{1,7}(\.[0-9]{1,3})?$/.test(text) ? Number(text) : 0;
   // Timers hold 24 days; a longer delay would be over at once.
   if (seconds > 0) return Math.min(seconds * 1_000, MAX_DELAY_MS);
-  throw usage(`--${name} ${text}: expected seconds, as in 30 or 0.5`);
+  throw usage(`${spelled(args, name)}: expected seconds, as in 30 or 0.5`);
 }
 
 const UNITS: Readonly<Record<string, number>> = {
@@ -243,7 +266,7 @@ export function byteCount(args: ParsedArgs, name: string): number | undefined {
   const unit = UNITS[match?.[2]?.toUpperCase() ?? ""] ?? 1;
   const value = match === null ? NaN : Number(match[1]) * unit;
   if (Number.isSafeInteger(value)) return value;
-  throw usage(`--${name} ${text}: expected bytes, as in 4096, 64K, 10M or 2G`);
+  throw usage(`${spelled(args, name)}: expected bytes, as in 4096, 64K, 10M or 2G`);
 }
 
 /**
@@ -261,7 +284,7 @@ export function oneOf<T extends string>(
   const found = words.find((word) => word === text);
   if (found !== undefined) return found;
   throw usage(
-    `--${name} ${text}: expected one of ${words.join(", ")}`,
+    `${spelled(args, name)}: expected one of ${words.join(", ")}`,
     nearMiss(text, words),
   );
 }

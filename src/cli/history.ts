@@ -14,6 +14,7 @@ const MAX_LINES = 1_000;
 export class History {
   #path: string | undefined;
   readonly #lines: string[];
+  #trouble: unknown;
 
   private constructor(path: string | undefined, lines: string[]) {
     this.#path = path;
@@ -30,7 +31,10 @@ export class History {
       if (lines.length > 2 * MAX_LINES) history.#rewrite();
       return history;
     } catch (error) {
-      return new History(error instanceof Deno.errors.NotFound ? path : undefined, []);
+      // What cannot be read is told of when the first line is to be added.
+      const history = new History(path, []);
+      if (!(error instanceof Deno.errors.NotFound)) history.#trouble = error;
+      return history;
     }
   }
 
@@ -51,6 +55,7 @@ export class History {
     const path = this.#path;
     if (path === undefined) return undefined;
     try {
+      if (this.#trouble !== undefined) throw this.#trouble;
       Deno.mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
       Deno.writeTextFileSync(path, `${line}\n`, { append: true, mode: 0o600 });
       return undefined;

@@ -21,9 +21,10 @@ export interface Target {
  * Reads a host as it was typed.
  *
  * @param portFlag the port that was given apart from it.
+ * @param otherwise the port where none of both says one.
  * @throws {TandemError} `usage` if it is none, or the two ports differ.
  */
-export function parseHost(typed: string, portFlag: number | undefined): Target {
+export function parseHost(typed: string, portFlag: number | undefined, otherwise = DEFAULT_PORT): Target {
   const isUrl = typed.startsWith("tandem://");
   const slash = isUrl ? typed.indexOf("/", "tandem://".length) : -1;
   const host = isUrl ? typed.slice("tandem://".length, slash < 0 ? undefined : slash) : typed;
@@ -51,7 +52,7 @@ export function parseHost(typed: string, portFlag: number | undefined): Target {
   ) {
     throw usage(`two ports were given: ${typedPort} and ${portFlag}`);
   }
-  return { hostname, port: typedPort ?? portFlag ?? DEFAULT_PORT, path };
+  return { hostname, port: typedPort ?? portFlag ?? otherwise, path };
 }
 
 function decodePath(path: string): string {

@@ -25,6 +25,7 @@ import {
   type ParsedArgs,
   parseFlags,
   secondsAsMs,
+  spelled,
   usage,
   wholeNumber,
   withEnvironment,
@@ -205,7 +206,7 @@ function portRange(args: ParsedArgs): PortRange | undefined {
   const to = Number(match?.[2]);
   if (from >= 1 && from <= to && to <= 65_535) return { from, to };
   throw usage(
-    `--data-ports ${text}: expected a range of ports, as in 50000-50100`,
+    `${spelled(args, "data-ports")}: expected a range of ports, as in 50000-50100`,
   );
 }
 
@@ -219,7 +220,7 @@ function limitsOf(args: ParsedArgs): Partial<ServerLimits> {
     stallTimeoutMs: secondsAsMs(args, "stall-timeout"),
     bytesPerSecond: byteCount(args, "rate"),
   };
-  if (given.bytesPerSecond === 0) throw usage("--rate 0 would never end");
+  if (given.bytesPerSecond === 0) throw usage(`${spelled(args, "rate")} would never end`);
   return Object.fromEntries(
     Object.entries(given).filter(([, value]) => value !== undefined),
   );

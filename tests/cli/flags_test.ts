@@ -174,6 +174,7 @@ function args(value?: string): ParsedArgs {
     words: [],
     has: () => value !== undefined,
     text: (name) => name === "n" ? value : undefined,
+    texts: () => [],
   };
 }
 
