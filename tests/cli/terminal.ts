@@ -92,7 +92,7 @@ export class Terminal implements AsyncDisposable {
 
 /** A prompt that waits for a line, with what readline puts around it. */
 // deno-lint-ignore no-control-regex
-export const PROMPT = /(?:\x1b\[1G\x1b\[0J)?tandem [^\r\n]*> \x1b\[[0-9]+G/;
+export const PROMPT = /(?:\x1b\[1G\x1b\[0J)?(?:tandem|plain) [^\r\n]*> \x1b\[[0-9]+G/;
 
 /** Runs a program at a terminal to its end. */
 export async function runAtTerminal(words: readonly string[], options: TerminalOptions = {}): Promise<Ended> {
