@@ -36,7 +36,7 @@ const SALT = "tandem/1";
 
 /**
  * The work for a secret that people made up: whoever reaches the server gets a
- * certificate to try guesses on, at leisure. 60 ms and 32 MiB for each guess.
+ * certificate to try guesses on, at leisure. 0.1 s and 32 MiB for each guess.
  */
 const STRETCHING = { N: 32_768, r: 8, p: 1, maxmem: 64 * 1024 * 1024 };
 
@@ -55,7 +55,7 @@ export function generateSecret(): string {
   return inGroups(digits + checkDigits(digits));
 }
 
-/** A shared secret. Making one takes some milliseconds, or 60 if its text was not made by {@linkcode generateSecret}: keep it. */
+/** A shared secret. Making one takes some milliseconds, or 100 if its text was not made by {@linkcode generateSecret}: keep it. */
 export class Secret {
   readonly #authority: Authority;
   readonly #proofKey: Uint8Array<ArrayBuffer>;
