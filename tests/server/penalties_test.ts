@@ -153,7 +153,8 @@ Deno.test("Penalties.punish() counts the failure before it waits", async () => {
   const punished = penalties.punish(BAD);
   assertGreater(penalties.waitMs(BAD), 0);
   await punished;
-  assertEquals(penalties.waitMs(BAD), 0);
+  // A timer may be a fraction of a millisecond early.
+  assertLess(penalties.waitMs(BAD), 5);
 });
 
 Deno.test("Penalties: a machine with a whole /64 network cannot choose another address of it", () => {
