@@ -13,6 +13,7 @@ import { type Client, type RemoteEntry, resolveRemotePath, ROOT, TandemError } f
 import type { Filter } from "./filters.ts";
 import { localError, localFolderEntries } from "./local.ts";
 import { allEnded, type FailedJob, type Job } from "./jobs.ts";
+import { isPlainName } from "./remote_names.ts";
 import type { Shell } from "./shell.ts";
 
 /** A folder, taken apart. */
@@ -91,15 +92,6 @@ async function* walkRemote(shell: Shell, client: Client, folder: string): AsyncG
     }
   };
   yield* walk(folder, "");
-}
-
-/** Whether a name leads just to itself. */
-function isPlainName(name: string): boolean {
-  try {
-    return resolveRemotePath(ROOT, name) === name;
-  } catch {
-    return false;
-  }
 }
 
 /** The local folder at `from`, to become the remote one at `to`. */

@@ -7,9 +7,10 @@
  */
 
 import { join, parse, posix } from "node:path";
-import { resolveRemotePath, ROOT, TandemError } from "../../mod.ts";
+import { TandemError } from "../../mod.ts";
 import { globToRegExp } from "../deps.ts";
 import { localFolderEntries, statLocal } from "./local.ts";
+import { isPlainName } from "./remote_names.ts";
 import type { Shell } from "./shell.ts";
 
 /** A name in a folder. */
@@ -38,7 +39,7 @@ export async function expandRemote(shell: Shell, word: string): Promise<string[]
     const { signal } = shell;
     const entries = await shell.retrying((client) => Array.fromAsync(client.list(folder, { signal })));
     // A server's word that is no plain name in that folder leads somewhere else.
-    return entries.filter(({ name }) => isPlainName(name))
+    return entries.filter(({ name }) => name !== "" && !name.includes("/") && isPlainName(name))
       .map(({ name, kind }) => ({ name, isFolder: kind === "directory" }));
   };
   return await expand(word, "/", path.slice(1).split("/"), posix.join, list);
@@ -111,12 +112,4 @@ async function matching(part: string, isLast: boolean, folder: string, list: Lis
 /** A pattern as a regular expression; braces are letters, as a shell has them where it matches names. */
 export function patternRegExp(pattern: string, globstar: boolean): RegExp {
   return globToRegExp(pattern.replace(/\\?([{}])/g, "\\$1"), { extended: false, globstar, os: "linux" });
-}
-
-function isPlainName(name: string): boolean {
-  try {
-    return name !== "" && resolveRemotePath(ROOT, name) === name && !name.includes("/");
-  } catch {
-    return false;
-  }
 }

@@ -6,7 +6,7 @@
  */
 
 import { posix } from "node:path";
-import { type RemoteEntry, TandemError } from "../../mod.ts";
+import { type RemoteEntry, resolveRemotePath, ROOT, TandemError } from "../../mod.ts";
 import { freeName } from "./local.ts";
 import type { Shell } from "./shell.ts";
 
@@ -60,5 +60,14 @@ export class RemoteNames {
   async freeName(path: string): Promise<string> {
     const names = await this.#list(posix.dirname(posix.join("/", path)));
     return freeName(path, (name) => names.has(posix.basename(name)));
+  }
+}
+
+/** Whether a name leads just to itself. */
+export function isPlainName(name: string): boolean {
+  try {
+    return resolveRemotePath(ROOT, name) === name;
+  } catch {
+    return false;
   }
 }

@@ -14,7 +14,7 @@ import { join, posix } from "node:path";
 import { type Client, TandemError } from "../../mod.ts";
 import { Filter } from "./filters.ts";
 import { type ParsedArgs, wholeNumber } from "./flags.ts";
-import { remoteEntries } from "./folders.ts";
+import { makeLocalFolders, makeRemoteFolders, remoteEntries } from "./folders.ts";
 import { hashLocal } from "./hash_local.ts";
 import { type FailedJob, type Job, runJobs } from "./jobs.ts";
 import { localError, localFolderEntries, statLocal } from "./local.ts";
@@ -307,14 +307,8 @@ class LocalPlace implements Place {
     return { items, others, links, exists, failed };
   }
 
-  async makeFolders(paths: readonly string[]): Promise<void> {
-    for (const path of paths) {
-      try {
-        await Deno.mkdir(this.path(path), { recursive: true });
-      } catch (error) {
-        throw localError(error, path);
-      }
-    }
+  makeFolders(paths: readonly string[]): Promise<void> {
+    return makeLocalFolders(paths.map((path) => this.path(path)));
   }
 
   async remove(paths: readonly { readonly path: string; readonly item: Item }[]): Promise<FailedJob[]> {
@@ -372,11 +366,8 @@ class RemotePlace implements Place {
   }
 
   async makeFolders(paths: readonly string[]): Promise<void> {
-    const { signal } = this.#shell;
-    const needed = paths.map((path) => this.path(path)).filter((path) => path !== "/");
-    await this.#shell.retrying(async (client) => {
-      for (const path of needed) await client.mkdir(path, { recursive: true, signal });
-    });
+    const needed = paths.map((path) => this.path(path));
+    await this.#shell.retrying((client) => makeRemoteFolders(this.#shell, client, needed));
   }
 
   async remove(paths: readonly { readonly path: string; readonly item: Item }[]): Promise<FailedJob[]> {

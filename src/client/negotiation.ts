@@ -19,14 +19,14 @@ import type { Channel } from "../net/channel.ts";
 import { dial } from "../net/data_port.ts";
 import { isRefusal } from "../net/net_error.ts";
 import { asksForTls, type ServerTrust, wantsSecret } from "../net/tls.ts";
-import { nudge, TandemLink } from "../net/tandem_link.ts";
+import { nudge, receiveErrorBody, TandemLink } from "../net/tandem_link.ts";
 import { type Command, encodeCommand } from "../protocol/command.ts";
 import { END } from "../protocol/decoder.ts";
 import { type RemotePath, ROOT } from "../protocol/path.ts";
 import { encodeHeader } from "../protocol/header.ts";
 import { decodeObject } from "../protocol/sealed.ts";
 import { encodeTicket, parseWelcome, TANDEM_VERSION } from "../protocol/tandem_command.ts";
-import { AnsweredError, parseError } from "../protocol/tandem_result.ts";
+import { AnsweredError } from "../protocol/tandem_result.ts";
 import { makeNonce, type Secret } from "../secret/secret.ts";
 import type { Mode } from "./events.ts";
 import type {
@@ -223,7 +223,8 @@ export class NegotiatedExchange implements Exchange {
     try {
       const header = await this.#answer(message);
       if (header === undefined) return await this.#again();
-      if (header.sign === "-") throw await this.#refusal(header.value);
+      // Only a server that encrypts says why it turns a client away.
+      if (header.sign === "-") throw await receiveErrorBody(control, header);
       if (header.sign === "+" && header.value === 0) return await this.#enter();
       if (mode === "tandem") throw unmet(control.peer);
       const plain = this.#plain();
@@ -254,19 +255,6 @@ export class NegotiatedExchange implements Exchange {
       if (this.#control.failure === undefined && isRefusal(error)) return undefined;
       throw error;
     }
-  }
-
-  /** What a server says that turns a client away: only one that encrypts does. */
-  async #refusal(sizeBytes: number): Promise<TandemError> {
-    const control = this.#control;
-    if (sizeBytes > MAX_OBJECT_BYTES) throw new ProtocolError(`${control.peer} refused in too many words`);
-    const body = new Uint8Array(sizeBytes);
-    for (let filled = 0; filled < sizeBytes;) {
-      const count = await control.read(body.subarray(filled));
-      if (count === null) throw new TandemError("disconnected", `${control.peer} closed the session`);
-      filled += count;
-    }
-    return parseError(decodeObject(body));
   }
 
   /** The server has closed at the sign: it may be one that takes digits only. */

@@ -249,16 +249,8 @@ export class TandemLink {
   }
 
   /** The message behind a header that has come: an error in place of a chunk. */
-  async receiveErrorBody({ value }: Header): Promise<AnsweredError> {
-    if (value > MAX_OBJECT_BYTES) throw new ProtocolError(`an error of ${value} bytes was announced`);
-    const body = new Uint8Array(value);
-    let filled = 0;
-    while (filled < value) {
-      const count = await this.channel.read(body.subarray(filled));
-      if (count === null) throw this.#ended("the rest of an error");
-      filled += count;
-    }
-    return parseError(decodeObject(body));
+  receiveErrorBody(header: Header): Promise<AnsweredError> {
+    return receiveErrorBody(this.channel, header);
   }
 
   #ended(waitedFor: string): TandemError {
@@ -285,6 +277,25 @@ export class TandemLink {
       await telling;
     }
   }
+}
+
+/**
+ * The message behind the header of an error, on either connection.
+ *
+ * @throws {TandemError} `disconnected`, `protocol`, `integrity`.
+ */
+export async function receiveErrorBody(channel: Channel, { value }: Header): Promise<AnsweredError> {
+  if (value > MAX_OBJECT_BYTES) throw new ProtocolError(`an error of ${value} bytes was announced`);
+  const body = new Uint8Array(value);
+  let filled = 0;
+  while (filled < value) {
+    const count = await channel.read(body.subarray(filled));
+    if (count === null) {
+      throw new TandemError("disconnected", `${channel.peer} closed the connection before the rest of an error`);
+    }
+    filled += count;
+  }
+  return parseError(decodeObject(body));
 }
 
 const BODY_END = encodeHeader(0, "+");
